@@ -1,0 +1,1 @@
+"""SqueezeDet object detection for camera topics."""

@@ -1,0 +1,102 @@
+"""Weights on disk: safetensors with the model config in the header; nothing is unpickled."""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+
+from safetensors import safe_open, SafetensorError
+from safetensors.torch import save
+from squeezedet_ros.config import ModelConfig
+from squeezedet_ros.errors import CheckpointError, ConfigError
+from squeezedet_ros.network import SqueezeDet
+import torch
+
+DEFAULT_WEIGHTS = 'squeezedet_street.safetensors'
+_CONFIG_KEY = 'squeezedet_model_config'
+
+
+def resolve_weights(weights: str) -> Path:
+    """
+    Return the file that a ``weights`` setting names.
+
+    The empty string names the weights shipped with the package.
+
+    :raises CheckpointError: when there is no such file.
+    """
+    if not weights:
+        return Path(str(resources.files('squeezedet_ros') / 'weights' / DEFAULT_WEIGHTS))
+    path = Path(weights).expanduser()
+    if not path.is_file():
+        raise CheckpointError(f'weights must name a .safetensors file, but {path} is no file')
+    return path
+
+
+def read_config(path: Path) -> ModelConfig:
+    """
+    Return the model a checkpoint holds, without reading its weights.
+
+    :raises CheckpointError: when the file is missing, damaged or foreign.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
+    try:
+        with safe_open(path, framework='pt') as file:
+            text = (file.metadata() or {}).get(_CONFIG_KEY)
+            if text is None:
+                raise CheckpointError(
+                    f'{path} is a safetensors file without a squeezedet model config in its header'
+                )
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            return ModelConfig.from_json(text), tensors
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(
+            f'{path} cannot be read as a safetensors checkpoint: {error}'
+        ) from error
+    except ConfigError as error:
+        raise CheckpointError(f'{path} holds a model this version cannot run: {error}') from error
+
+
+def load_checkpoint(path: Path) -> SqueezeDet:
+    """
+    Return the network of a checkpoint, float32, on the CPU, in inference mode.
+
+    :raises CheckpointError: when the file is missing, damaged, foreign or does not fit its own
+        config.
+    """
+    config, tensors = _read(path)
+    network = SqueezeDet(config)
+    expected = {key: value.shape for key, value in network.state_dict().items()}
+    found = {key: value.shape for key, value in tensors.items()}
+    if expected != found:
+        differing = sorted(key for key in expected | found if expected.get(key) != found.get(key))
+        first = differing[0]
+        raise CheckpointError(
+            f'{path} does not fit its config in {len(differing)} tensors, first {first}: '
+            f'expected {_shape(expected.get(first))}, got {_shape(found.get(first))}'
+        )
+    network.load_state_dict({key: value.float() for key, value in tensors.items()})
+    return network.eval()
+
+
+def _shape(shape: torch.Size | None) -> str:
+    return 'none' if shape is None else str(tuple(shape))
+
+
+def save_checkpoint(network: SqueezeDet, path: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write a network and its config; a reader sees the old file or the new one, never a part."""
+    tensors = {
+        key: value.detach().to('cpu', dtype).contiguous()
+        for key, value in network.state_dict().items()
+    }
+    write_atomically(path, save(tensors, {_CONFIG_KEY: network.config.to_json()}))
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a crash at any moment leaves the old content or the new."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + '.partial')
+    partial.write_bytes(content)
+    partial.replace(path)

@@ -1,0 +1,285 @@
+"""
+Everything that can be set, each fact once.
+
+The dataclass fields carry their description and bounds in ``metadata``; ROS parameter
+descriptors, command line help and the parameter table of the README are made from them. Sizes
+are always ``(height, width)`` in pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+import json
+import re
+from typing import Any, get_args, Literal, TYPE_CHECKING, TypeVar
+
+from squeezedet_ros.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar('T')
+
+Architecture = Literal['squeezedet', 'squeezedet_plus']
+Fit = Literal['stretch', 'letterbox', 'crop', 'adaptive']
+AnchorPlacement = Literal['reference', 'stride']
+Padding = Literal['same', 'valid']
+NmsVariant = Literal['greedy', 'reference']
+Precision = Literal['auto', 'float32', 'float16', 'bfloat16']
+ImageTransport = Literal['raw', 'compressed']
+Reliability = Literal['best_effort', 'reliable']
+Mode = Literal['live', 'replay']
+ClassIdFormat = Literal['index', 'name']
+
+# A relative ROS topic name: words of letters, digits and single underscores, joined by slashes.
+_CAMERA_NAME = re.compile(r'(?!.*__)[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
+
+# (width, height), BichenWuUCB/squeezeDet@e7c0860:src/config/kitti_squeezeDet_config.py
+KITTI_ANCHOR_SHAPES = (
+    (36.0, 37.0),
+    (366.0, 174.0),
+    (115.0, 59.0),
+    (162.0, 87.0),
+    (38.0, 90.0),
+    (258.0, 173.0),
+    (224.0, 108.0),
+    (78.0, 170.0),
+    (72.0, 43.0),
+)
+
+
+def setting(
+    default: T,
+    description: str,
+    *,
+    bounds: tuple[float, float] | None = None,
+    choices: object = None,
+) -> T:
+    """Declare a dataclass field with its description and its closed bounds or its choices."""
+    metadata: dict[str, Any] = {'description': description}
+    if bounds is not None:
+        metadata['bounds'] = bounds
+    if choices is not None:
+        metadata['choices'] = get_args(choices)
+    return field(default=default, metadata=metadata)
+
+
+def check_settings(config: DataclassInstance) -> None:
+    """
+    Check every field of a config dataclass against the bounds and choices in its metadata.
+
+    :raises ConfigError: naming the field, what was allowed and what came.
+    """
+    for item in fields(config):
+        value = getattr(config, item.name)
+        bounds = item.metadata.get('bounds')
+        choices = item.metadata.get('choices')
+        if bounds is not None and not bounds[0] <= value <= bounds[1]:
+            raise ConfigError(
+                f'{item.name} must be in [{bounds[0]:g}, {bounds[1]:g}], got {value!r}'
+            )
+        if choices is not None and value not in choices:
+            raise ConfigError(f'{item.name} must be one of {", ".join(choices)}, got {value!r}')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelConfig:
+    """What a checkpoint is: saved in its header, never changed afterwards."""
+
+    architecture: Architecture = setting(
+        'squeezedet', 'network of the paper', choices=Architecture
+    )
+    padding: Padding = setting(
+        'same', 'padding rule of conv1 and the pools, as TensorFlow defines it', choices=Padding
+    )
+    classes: tuple[str, ...] = setting(
+        ('car', 'pedestrian', 'cyclist'), 'class names, in the order of the network output'
+    )
+    input_size: tuple[int, int] = setting(
+        (384, 1248), 'network input, (height, width) in pixels; with fit adaptive its area is kept'
+    )
+    fit: Fit = setting(
+        'stretch',
+        'how an image is fitted to the network: stretch (as the reference, aspect not kept), '
+        'letterbox (whole image, padded), crop (middle of the image), '
+        'adaptive (whole image, the network takes its aspect)',
+        choices=Fit,
+    )
+    anchor_shapes: tuple[tuple[float, float], ...] = setting(
+        KITTI_ANCHOR_SHAPES, 'anchor shapes, (width, height) in network pixels'
+    )
+    anchor_placement: AnchorPlacement = setting(
+        'reference',
+        'anchor centres: reference (spread evenly over the input) or stride (at the middle of '
+        'the receptive field)',
+        choices=AnchorPlacement,
+    )
+    pixel_mean: tuple[float, float, float] = setting(
+        (103.939, 116.779, 123.68), 'mean colour that is subtracted, in blue, green, red'
+    )
+    exp_thresh: float = setting(
+        1.0,
+        'delta above which the box size grows linearly instead of exponentially',
+        bounds=(0.0, 10.0),
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if not self.classes or len(set(self.classes)) != len(self.classes):
+            raise ConfigError(
+                f'classes must be distinct names, at least one, got {self.classes!r}'
+            )
+        if len(self.input_size) != 2 or min(self.input_size) < 64:
+            raise ConfigError(
+                f'input_size must be (height, width), each at least 64, got {self.input_size!r}'
+            )
+        if not self.anchor_shapes or any(
+            len(shape) != 2 or min(shape) <= 0 for shape in self.anchor_shapes
+        ):
+            raise ConfigError(
+                f'anchor_shapes must be (width, height) pairs above 0, got {self.anchor_shapes!r}'
+            )
+
+    @classmethod
+    def paper(cls, architecture: Architecture) -> ModelConfig:
+        """Return the reference's configuration for KITTI (its src/config/, e7c0860)."""
+        if architecture == 'squeezedet_plus':
+            return cls(architecture=architecture, padding='valid', input_size=(375, 1242))
+        return cls(architecture=architecture)
+
+    @property
+    def anchors_per_cell(self) -> int:
+        """Return K, the number of anchor shapes."""
+        return len(self.anchor_shapes)
+
+    def to_json(self) -> str:
+        """Return the config as one JSON object, the form in a checkpoint's header."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        """
+        Read back what :meth:`to_json` wrote.
+
+        :raises ConfigError: when the text is no such object, or a value is outside its bounds.
+        """
+        try:
+            values = json.loads(text)
+            known = {item.name for item in fields(cls)}
+            unknown = set(values) - known
+            if unknown:
+                raise ConfigError(f'unknown model settings: {", ".join(sorted(unknown))}')
+            values = {key: _as_tuples(value) for key, value in values.items()}
+            return cls(**values)
+        except (json.JSONDecodeError, TypeError) as error:
+            raise ConfigError(f'model config is not the expected JSON object: {error}') from error
+
+
+def _as_tuples(value: object) -> object:
+    return tuple(_as_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectionConfig:
+    """Which boxes of a frame are kept; may change while the node runs."""
+
+    top_n: int = setting(
+        64, 'boxes kept by confidence before suppression (N of the paper)', bounds=(1, 1000)
+    )
+    plot_prob_thresh: float = setting(
+        0.4, 'least probability of a published detection (PLOT_PROB_THRESH)', bounds=(0.0, 1.0)
+    )
+    nms_thresh: float = setting(
+        0.4, 'IOU above which the weaker of two boxes of a class is dropped', bounds=(0.0, 1.0)
+    )
+    nms_variant: NmsVariant = setting(
+        'greedy',
+        'greedy (standard) or reference (a suppressed box still suppresses others)',
+        choices=NmsVariant,
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineConfig:
+    """Where and how the forward pass runs."""
+
+    device: str = setting('auto', 'auto (first CUDA device, else CPU), cpu, cuda or cuda:N')
+    precision: Precision = setting(
+        'auto',
+        'auto (float16 on CUDA, float32 on CPU), float32, float16 or bfloat16',
+        choices=Precision,
+    )
+    num_threads: int = setting(
+        0, 'CPU threads of the forward pass, 0 for one per core', bounds=(0, 256)
+    )
+    compile_network: bool = setting(
+        False, 'compile the network with torch.compile at configure (slow start, faster frames)'
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        kind, _, index = self.device.partition(':')
+        if kind not in ('auto', 'cpu', 'cuda') or (
+            index and (kind != 'cuda' or not index.isdigit())
+        ):
+            raise ConfigError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeConfig:
+    """What the ROS node listens to and how; fixed while it is configured."""
+
+    cameras: tuple[str, ...] = setting(
+        ('camera',), 'cameras to watch; topics are <camera>/image_raw, <camera>/detections, ...'
+    )
+    image_transport: ImageTransport = setting(
+        'raw',
+        'raw (Image on <camera>/image_raw) or compressed (CompressedImage on '
+        '<camera>/image_raw/compressed)',
+        choices=ImageTransport,
+    )
+    mode: Mode = setting(
+        'live',
+        'live (the latest frame of each camera, older ones are superseded) or replay (every '
+        'frame, in order, waiting in memory; asks for reliable publishers)',
+        choices=Mode,
+    )
+    input_reliability: Reliability = setting(
+        'best_effort',
+        'best_effort (receives from any publisher) or reliable (frames are sent again when lost; '
+        'receives from reliable publishers only); of live mode',
+        choices=Reliability,
+    )
+    input_depth: int = setting(
+        1, 'frames of a camera the middleware keeps until the node takes them', bounds=(1, 1000)
+    )
+    max_age: float = setting(
+        0.0,
+        'seconds from its stamp after which a waiting frame is stale and not looked at, 0 for '
+        'never; of live mode',
+        bounds=(0.0, 3600.0),
+    )
+    silent_after: float = setting(
+        5.0, 'seconds without a frame after which a camera is reported', bounds=(0.1, 3600.0)
+    )
+    weights: str = setting('', 'checkpoint to load; empty for the one in the package')
+    class_id_format: ClassIdFormat = setting(
+        'index',
+        'class_id of a detection: index (as LabelInfo names it) or name',
+        choices=ClassIdFormat,
+    )
+    autostart: bool = setting(
+        True, 'configure and activate at start, and end the process if that fails'
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        wrong = [name for name in self.cameras if not _CAMERA_NAME.fullmatch(name)]
+        if wrong or not self.cameras or len(set(self.cameras)) != len(self.cameras):
+            raise ConfigError(
+                'cameras must be distinct topic names such as front or rig/front, at least one, '
+                f'got {wrong[0] if wrong else list(self.cameras)!r}'
+            )

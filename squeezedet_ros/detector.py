@@ -1,0 +1,135 @@
+"""From images to detections: the one pipe that the node, the evaluation and the commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from squeezedet_ros.checkpoint import load_checkpoint
+from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
+from squeezedet_ros.detections import Detections
+from squeezedet_ros.engines.torch_engine import TorchEngine
+from squeezedet_ros.network import SqueezeDet
+from squeezedet_ros.postprocessing import Candidates, select
+from squeezedet_ros.preprocessing import fit_image, FitTransform, Image
+
+
+class StageSeconds(NamedTuple):
+    """Wall time of a batch in each stage of the pipe."""
+
+    preprocess: float
+    network: float
+    select: float
+
+
+class Detector:
+    """
+    A SqueezeDet model on a device, ready to look at images.
+
+    :param selection: which boxes are kept; may be replaced between two calls.
+    """
+
+    def __init__(
+        self,
+        network: SqueezeDet,
+        selection: SelectionConfig | None = None,
+        engine: EngineConfig | None = None,
+    ) -> None:
+        """
+        Put a network on its device.
+
+        :raises DeviceError: when the device or precision is not to be had.
+        """
+        self.selection = selection or SelectionConfig()
+        self._engine = TorchEngine(network, engine or EngineConfig())
+
+    @classmethod
+    def from_checkpoint(
+        cls,
+        path: Path,
+        selection: SelectionConfig | None = None,
+        engine: EngineConfig | None = None,
+    ) -> Detector:
+        """
+        Load a checkpoint onto a device.
+
+        :raises CheckpointError: when the file is missing, damaged or foreign.
+        :raises DeviceError: when the device or precision is not to be had.
+        """
+        return cls(load_checkpoint(path), selection, engine)
+
+    @property
+    def model(self) -> ModelConfig:
+        """Return what the checkpoint says of the model."""
+        return self._engine.model
+
+    def describe(self) -> str:
+        """Return engine, device and precision in words."""
+        return self._engine.describe()
+
+    def detect(self, images: Sequence[Image]) -> list[Detections]:
+        """
+        Return the detections of each image, in pixels of that image, by descending score.
+
+        :param images: (h, w, 3) uint8 each, blue, green, red; sizes may differ.
+        :raises ValueError: for anything else.
+        """
+        return self.detect_timed(images)[0]
+
+    def detect_timed(self, images: Sequence[Image]) -> tuple[list[Detections], StageSeconds]:
+        """Do what :meth:`detect` does, and tell how long each stage took."""
+        selection = self.selection
+        start = perf_counter()
+        fitted = [fit_image(_checked(image), self.model) for image in images]
+        batches = _group_by_size([pixels for pixels, _ in fitted])
+        prepared = perf_counter()
+        candidates = [(rows, self._engine.run(batch, selection.top_n)) for rows, batch in batches]
+        looked = perf_counter()
+        results = [Detections.empty()] * len(images)
+        for rows, found in candidates:
+            for position, row in enumerate(rows):
+                size = images[row].shape[0], images[row].shape[1]
+                boxes = _source_detections(found, position, fitted[row][1], size)
+                results[row] = select(boxes, selection)
+        seconds = StageSeconds(prepared - start, looked - prepared, perf_counter() - looked)
+        return results, seconds
+
+
+def _checked(image: Image) -> Image:
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(
+            f'expected an image (height, width, 3) uint8, got {image.shape} {image.dtype}'
+        )
+    return image
+
+
+def _group_by_size(fitted: list[Image]) -> list[tuple[list[int], NDArray[np.uint8]]]:
+    """Return batches of equal size, each with the positions its images came from."""
+    rows: dict[tuple[int, ...], list[int]] = {}
+    for position, image in enumerate(fitted):
+        rows.setdefault(image.shape, []).append(position)
+    return [(group, np.stack([fitted[row] for row in group])) for group in rows.values()]
+
+
+def _source_detections(
+    found: Candidates, position: int, transform: FitTransform, image_size: tuple[int, int]
+) -> Detections:
+    """
+    Return one image's candidates in source pixels, clipped to the image.
+
+    Labels name the last pixel inside a box and training adds one to it; here that one is taken
+    off again.
+    """
+    boxes = transform.to_source(found.boxes[position].numpy())
+    boxes[:, 2:] -= 1
+    height, width = image_size
+    limit = np.array([width - 1, height - 1] * 2, np.float32)
+    return Detections(
+        np.clip(boxes, 0, limit),
+        found.scores[position].numpy(),
+        found.labels[position].numpy(),
+    )

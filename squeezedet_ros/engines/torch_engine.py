@@ -1,0 +1,109 @@
+"""The forward pass by PyTorch, on CPU or CUDA."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+from numpy.typing import NDArray
+from squeezedet_ros.anchors import make_anchors
+from squeezedet_ros.config import EngineConfig, Precision
+from squeezedet_ros.errors import DeviceError
+from squeezedet_ros.network import SqueezeDet
+from squeezedet_ros.postprocessing import Candidates, top_candidates
+from squeezedet_ros.preprocessing import normalize
+import torch
+from torch import Tensor
+
+_DTYPES = {
+    'float32': torch.float32,
+    'float16': torch.float16,
+    'bfloat16': torch.bfloat16,
+}
+
+
+def resolve_device(name: str) -> torch.device:
+    """
+    Return the device a setting names.
+
+    :raises DeviceError: when it asks for a CUDA device that is not there.
+    """
+    available = torch.cuda.device_count()
+    if name == 'auto':
+        return torch.device('cuda', 0) if available else torch.device('cpu')
+    device = torch.device(name)
+    if device.type == 'cuda' and (device.index or 0) >= available:
+        raise DeviceError(f'device {name} was asked for, but {available} CUDA devices are present')
+    return torch.device('cuda', device.index or 0) if device.type == 'cuda' else device
+
+
+def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
+    """
+    Return the number format of the forward pass.
+
+    :raises DeviceError: for float16 on a CPU, which has no fast half precision.
+    """
+    if precision == 'auto':
+        return torch.float16 if device.type == 'cuda' else torch.float32
+    if precision == 'float16' and device.type == 'cpu':
+        raise DeviceError(
+            'precision float16 needs a CUDA device, got cpu; use float32 or bfloat16'
+        )
+    return _DTYPES[precision]
+
+
+class TorchEngine:
+    """
+    Runs a batch of fitted images to its candidates, in one visit to the device.
+
+    On CUDA the bytes are uploaded from pinned memory and everything up to the top N stays on
+    the device, so that one small copy comes back.
+    """
+
+    def __init__(self, network: SqueezeDet, config: EngineConfig) -> None:
+        """
+        Move the network to its device.
+
+        :raises DeviceError: when the device or precision is not to be had.
+        """
+        self.device = resolve_device(config.device)
+        self.dtype = resolve_dtype(config.precision, self.device)
+        self.model = network.config
+        if self.device.type == 'cpu':
+            torch.set_num_threads(config.num_threads or os.cpu_count() or 1)
+        network = network.eval().to(self.device, self.dtype)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._network = torch.compile(network) if config.compile_network else network
+        self._mean = torch.tensor(self.model.pixel_mean, device=self.device)
+        self._anchors: dict[tuple[int, int], Tensor] = {}
+
+    def describe(self) -> str:
+        """Return engine, device and precision in words, for logs and reports."""
+        name = 'cpu'
+        if self.device.type == 'cuda':
+            name = f'{self.device} ({torch.cuda.get_device_name(self.device)})'
+        return f'torch {torch.__version__} on {name}, {str(self.dtype).removeprefix("torch.")}'
+
+    def run(self, images: NDArray[np.uint8], top_n: int) -> Candidates:
+        """
+        Return the candidates of a batch, float32 on the CPU.
+
+        :param images: (N, height, width, 3) uint8, fitted to the network.
+        """
+        with torch.inference_mode():
+            raw = self._network(normalize(self._upload(images), self._mean, self.dtype))
+            raw = type(raw)(*(part.float() for part in raw))
+            size = images.shape[1], images.shape[2]
+            found = top_candidates(raw, self._anchors_for(size), top_n, self.model.exp_thresh)
+            return Candidates(*(part.cpu() for part in found))
+
+    def _upload(self, images: NDArray[np.uint8]) -> Tensor:
+        batch = torch.from_numpy(images)
+        if self.device.type == 'cpu':
+            return batch
+        return batch.pin_memory().to(self.device, non_blocking=True)
+
+    def _anchors_for(self, size: tuple[int, int]) -> Tensor:
+        if size not in self._anchors:
+            self._anchors[size] = make_anchors(self.model, size).to(self.device)
+        return self._anchors[size]

@@ -1,0 +1,75 @@
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from squeezedet_ros.config import ModelConfig
+from squeezedet_ros.preprocessing import fit_image, FitTransform, network_size, normalize
+import torch
+
+MODEL = ModelConfig(input_size=(128, 416))
+
+
+def marked(height, width, box):
+    image = np.zeros((height, width, 3), np.uint8)
+    x0, y0, x1, y1 = box
+    image[y0:y1, x0:x1] = 255
+    return image
+
+
+@pytest.mark.parametrize('fit', ['stretch', 'letterbox', 'crop', 'adaptive'])
+@pytest.mark.parametrize('size', [(375, 1242), (480, 640), (1080, 1920), (640, 480)])
+def test_boxes_follow_the_pixels_and_come_back(fit, size):
+    height, width = size
+    box = np.array([width // 2 - 60, height // 2 - 30, width // 2 + 20, height // 2 + 40])
+    config = replace(MODEL, fit=fit)
+    fitted, transform = fit_image(marked(height, width, box), config)
+    assert fitted.shape == (*network_size(config, size), 3)
+    rows, columns = np.nonzero(fitted[..., 0] > 127)
+    seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+    moved = transform.to_network(box[None].astype(np.float32))
+    np.testing.assert_allclose(moved[0], seen, atol=1.0)
+    np.testing.assert_allclose(transform.to_source(moved)[0], box, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize('fit', ['letterbox', 'crop', 'adaptive'])
+@pytest.mark.parametrize('size', [(480, 640), (1080, 1920)])
+def test_aspect_is_kept(fit, size):
+    _, transform = fit_image(np.zeros((*size, 3), np.uint8), replace(MODEL, fit=fit))
+    assert transform.scale[0] / transform.scale[1] == pytest.approx(1, abs=0.005)
+
+
+def test_stretch_makes_a_4_to_3_camera_wide():
+    _, transform = fit_image(np.zeros((480, 640, 3), np.uint8), ModelConfig())
+    assert transform.scale[0] / transform.scale[1] == pytest.approx(1248 / 640 / (384 / 480))
+
+
+def test_adaptive_size_keeps_the_area_in_whole_strides():
+    config = ModelConfig(fit='adaptive')
+    # sqrt(384 * 1248 / (480 * 640)) = 1.249: 599.5 by 799.4.
+    assert network_size(config, (480, 640)) == (592, 800)
+    assert network_size(config, (375, 1242)) == (384, 1264)
+    assert network_size(config, (10, 4000)) == (64, 13840)
+    assert network_size(ModelConfig(), (480, 640)) == (384, 1248)
+
+
+def test_letterbox_pads_with_the_mean():
+    fitted, transform = fit_image(
+        np.full((100, 100, 3), 255, np.uint8), replace(MODEL, fit='letterbox')
+    )
+    assert transform == FitTransform((1.28, 1.28), (144.0, 0.0))
+    assert fitted[64, 143].tolist() == [104, 117, 124]
+    assert fitted[64, 144].tolist() == [255, 255, 255]
+
+
+def test_stretch_and_normalise_are_the_references():
+    """The reference subtracts, then resizes: but for rounding to bytes that is the same."""
+    image = np.random.default_rng(0).integers(0, 256, (375, 1242, 3), np.uint8)
+    config = ModelConfig()
+    mean = np.array(config.pixel_mean, np.float32)
+    expected = cv2.resize(image.astype(np.float32) - mean, (1248, 384))
+    fitted, _ = fit_image(image, config)
+    found = normalize(torch.from_numpy(fitted[None]), torch.from_numpy(mean), torch.float32)
+    assert found.shape == (1, 3, 384, 1248)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert np.abs(found[0].permute(1, 2, 0).numpy() - expected).max() < 1.5
