@@ -1,0 +1,1 @@
+"""The ``squeezedet`` command: arguments in, one call, results out."""

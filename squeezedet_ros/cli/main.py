@@ -1,0 +1,48 @@
+"""Entry point of ``squeezedet <command>``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib import import_module
+import sys
+
+from squeezedet_ros.errors import SqueezeDetError
+
+# Command: its module here, with add_arguments(parser) and run(arguments), and its help line.
+COMMANDS = {
+    'demo': ('demo', 'play a drive into the node and draw what it saw'),
+    'render-drive': ('render_drive', 'draw a synthetic street drive with exact ground truth'),
+    'make-bag': ('make_bag', 'write images and labels as a rosbag2'),
+    'play-bag': ('play_bag', 'publish a rosbag2 onto ROS topics'),
+    'train': ('train', 'fit a model to labelled images'),
+    'evaluate': ('evaluate', 'score a model on a labelled set'),
+    'benchmark': ('benchmark', 'time each stage on this machine'),
+    'info': ('info', 'tell what a checkpoint holds'),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; return its exit status, 2 for anything the user can mend."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog='squeezedet', description='SqueezeDet: train, evaluate, show'
+    )
+    commands = parser.add_subparsers(dest='command', required=True, metavar='command')
+    for name, (module, description) in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=description,
+            description=description,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        # Importing torch takes seconds, so only the chosen command is imported.
+        if name in argv[:1]:
+            import_module(f'squeezedet_ros.cli.{module}').add_arguments(command)
+    arguments = parser.parse_args(argv)
+    chosen = import_module(f'squeezedet_ros.cli.{COMMANDS[arguments.command][0]}')
+    try:
+        return int(chosen.run(arguments))
+    except (SqueezeDetError, OSError) as error:
+        print(f'squeezedet {arguments.command}: {error}', file=sys.stderr)
+        return 2

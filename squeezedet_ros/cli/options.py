@@ -1,0 +1,52 @@
+"""Command line options made from config dataclasses: each fact is written there alone."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import Field, fields
+from typing import Any, TypeVar
+
+Config = TypeVar('Config')
+
+
+def add_config(parser: argparse.ArgumentParser, config: type[Any]) -> None:
+    """Add one option for each field of a config dataclass."""
+    for item in fields(config):
+        flag = '--' + item.name.replace('_', '-')
+        text = item.metadata['description'].replace('%', '%%') + _bounds(item)
+        if isinstance(item.default, bool):
+            parser.add_argument(
+                flag, action=argparse.BooleanOptionalAction, default=item.default, help=text
+            )
+        elif isinstance(item.default, tuple):
+            parser.add_argument(
+                flag, nargs='+', type=type(item.default[0]), default=item.default, help=text
+            )
+        else:
+            parser.add_argument(
+                flag,
+                type=type(item.default),
+                choices=item.metadata.get('choices'),
+                default=item.default,
+                help=text,
+            )
+
+
+def read_config(arguments: argparse.Namespace, config: type[Config]) -> Config:
+    """
+    Return the config the options stand for.
+
+    :raises ConfigError: for a value outside its bounds.
+    """
+    values = {item.name: getattr(arguments, item.name) for item in fields(config)}  # type: ignore[arg-type]
+    return config(
+        **{
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in values.items()
+        }
+    )
+
+
+def _bounds(item: Field[Any]) -> str:
+    bounds = item.metadata.get('bounds')
+    return f' [{bounds[0]:g} to {bounds[1]:g}]' if bounds else ''

@@ -1,0 +1,120 @@
+"""``squeezedet train``: fit a model to labelled images."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+import os
+from pathlib import Path
+from typing import Any
+
+from squeezedet_ros.checkpoint import load_checkpoint, save_checkpoint
+from squeezedet_ros.cli.options import add_config, read_config
+from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
+from squeezedet_ros.data.kitti import KittiFrame, list_frames
+from squeezedet_ros.detector import Detector
+from squeezedet_ros.engines.torch_engine import resolve_device
+from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.evaluation.average_precision import evaluate_detections
+from squeezedet_ros.evaluation.evaluator import (
+    detect_frames,
+    evaluation_selection,
+    EvaluationConfig,
+)
+from squeezedet_ros.network import SqueezeDet
+from squeezedet_ros.training.pretrained import load_imagenet_features
+from squeezedet_ros.training.recipe import TrainingConfig
+from squeezedet_ros.training.trainer import Evaluate, Trainer
+import torch
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument(
+        '--data', type=Path, nargs='+', required=True, help='folders in KITTI layout'
+    )
+    parser.add_argument('--split', default='train', help='split to train on, in every folder')
+    parser.add_argument(
+        '--validation-split', default='val', help='split to evaluate on, where a folder has it'
+    )
+    parser.add_argument('--out', type=Path, required=True, help='folder of the training')
+    parser.add_argument('--features', type=Path, help='.npz of ImageNet SqueezeNet features')
+    parser.add_argument('--weights', type=Path, help='checkpoint to start from')
+    parser.add_argument('--architecture', default='squeezedet', help='network, without --weights')
+    parser.add_argument('--device', default='auto', help='auto, cpu or cuda:N, for the training')
+    add_config(parser, TrainingConfig)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train, and say where the weights lie."""
+    training = read_config(arguments, TrainingConfig)
+    device = resolve_device(EngineConfig(device=arguments.device).device)
+    torch.manual_seed(training.seed)
+    if device.type == 'cpu':
+        torch.set_num_threads(os.cpu_count() or 1)
+    network = _initial_network(arguments, training)
+    frames = [
+        frame for directory in arguments.data for frame in list_frames(directory, arguments.split)
+    ]
+    validation = _validation_frames(arguments)
+    evaluate = _evaluator(validation, arguments.device) if validation else None
+    trainer = Trainer(network, frames, training, arguments.out, evaluate, device)
+    print(
+        f'{len(frames)} images to train on, {len(validation)} to evaluate on, '
+        f'steps {trainer.step} to {trainer.steps}, {device}'
+    )
+    final = arguments.out / 'final.safetensors'
+    save_checkpoint(trainer.fit(), final)
+    print(f'averaged weights of the last step: {final}')
+    return 0
+
+
+def _initial_network(arguments: argparse.Namespace, training: TrainingConfig) -> SqueezeDet:
+    if arguments.weights:
+        return load_checkpoint(arguments.weights)
+    config = ModelConfig.paper(arguments.architecture)
+    if training.recipe == 'modern':
+        config = replace(config, fit='adaptive', anchor_placement='stride')
+    network = SqueezeDet(config)
+    if training.recipe == 'modern':
+        # The reference's tiny deviations leave new layers nearly dead at first.
+        for name, module in network.named_modules():
+            if isinstance(module, torch.nn.Conv2d) and name != 'convdet':
+                torch.nn.init.kaiming_normal_(module.weight)
+        classes, k = len(config.classes), config.anchors_per_cell
+        bias = network.convdet.bias
+        if bias is None:
+            raise ConfigError('the ConvDet layer has no bias')
+        with torch.no_grad():
+            bias[k * classes : k * (classes + 1)] = training.confidence_bias
+    if arguments.features:
+        names = load_imagenet_features(network, arguments.features)
+        print(f'{len(names)} arrays of ImageNet features from {arguments.features}')
+    return network
+
+
+def _validation_frames(arguments: argparse.Namespace) -> list[KittiFrame]:
+    name = f'{arguments.validation_split}.txt'
+    return [
+        frame
+        for directory in arguments.data
+        if (directory / 'ImageSets' / name).is_file()
+        for frame in list_frames(directory, arguments.validation_split)
+    ]
+
+
+def _evaluator(frames: list[KittiFrame], device: str) -> Evaluate:
+    config = EvaluationConfig()
+    selection = evaluation_selection(SelectionConfig(), config)
+
+    def evaluate(network: SqueezeDet) -> tuple[float, dict[str, Any]]:
+        detector = Detector(network, selection, EngineConfig(device=device, precision='float32'))
+        truths, detections = detect_frames(detector, frames, config.batch_size)
+        classes = network.config.classes
+        table = evaluate_detections(truths, detections, classes, config.min_overlap).ap11
+        scores = {name: table[name]['all'] for name in classes}
+        known = [score for score in scores.values() if score is not None]
+        report = {name: None if ap is None else round(ap, 4) for name, ap in scores.items()}
+        return sum(known) / max(1, len(known)), {'ap': report}
+
+    return evaluate

@@ -1,0 +1,1 @@
+"""Where frames and their ground truth come from."""

@@ -1,0 +1,1 @@
+"""Fitting a SqueezeDet: targets, loss, augmentation, loop."""

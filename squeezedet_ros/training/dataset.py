@@ -1,0 +1,138 @@
+"""Labelled frames as batches of images and anchor targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from squeezedet_ros.anchors import make_anchors
+from squeezedet_ros.boxes import xyxy_to_cxcywh
+from squeezedet_ros.config import ModelConfig
+from squeezedet_ros.data.ground_truth import DONT_CARE, GroundTruth
+from squeezedet_ros.data.kitti import KittiFrame, read_image, read_labels
+from squeezedet_ros.training.augmentation import modern_sample, Objects, paper_sample, Sample
+from squeezedet_ros.training.recipe import TrainingConfig
+from squeezedet_ros.training.targets import AnchorTargets, Labels, make_targets
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+
+
+class Batch(NamedTuple):
+    """
+    What a training step takes.
+
+    :param images: (N, height, width, 3) uint8 blue, green, red.
+    """
+
+    images: Tensor
+    targets: AnchorTargets
+
+
+class Draw(NamedTuple):
+    """Which frame to load, and the number of the draw, from which its augmentation is seeded."""
+
+    frame: int
+    number: int
+
+
+def objects_of(truth: GroundTruth, classes: Sequence[str], aliases: dict[str, str]) -> Objects:
+    """
+    Return what of a label file is trained on, and the regions to ignore.
+
+    A name is a class by its lower case or by its alias. Anything else, DontCare included, is
+    ignored: it is no class, but it may look like one.
+    """
+    boxes = truth.boxes.copy()
+    boxes[:, 2:] += 1
+    wanted = [aliases.get(name, name.lower()) for name in truth.names]
+    index = np.array([classes.index(name) if name in classes else -1 for name in wanted], np.int64)
+    sound = (boxes[:, 2:] - boxes[:, :2]).min(1) >= 1
+    known = (index >= 0) & sound & (np.array(truth.names, dtype=object) != DONT_CARE)
+    return Objects(boxes[known], index[known], boxes[(index < 0) & sound])
+
+
+class TrainingSet(Dataset[Sample]):
+    """Frames, each draw augmented from a seed of its own, so that a resumed run sees the same."""
+
+    def __init__(
+        self, frames: Sequence[KittiFrame], model: ModelConfig, training: TrainingConfig
+    ) -> None:
+        self._frames = frames
+        self._model = model
+        self._training = training
+        self._aliases = training.alias_map()
+
+    def __getitem__(self, draw: Draw) -> Sample:
+        frame = self._frames[draw.frame]
+        rng = np.random.default_rng((self._training.seed, draw.number))
+        image = read_image(frame.image_path)
+        objects = objects_of(read_labels(frame.label_path), self._model.classes, self._aliases)
+        if self._training.recipe == 'paper':
+            return paper_sample(image, objects, self._model, rng)
+        return modern_sample(image, objects, self._model, self._training, rng)
+
+    def collate(self, samples: list[Sample]) -> Batch:
+        """Stack samples and assign their objects to anchors."""
+        images = torch.from_numpy(np.stack([sample.image for sample in samples]))
+        size = images.shape[1], images.shape[2]
+        labels = [
+            Labels(
+                xyxy_to_cxcywh(torch.from_numpy(objects.boxes)),
+                torch.from_numpy(objects.classes),
+                torch.from_numpy(objects.ignored),
+            )
+            for _, objects in samples
+        ]
+        return Batch(images, make_targets(labels, make_anchors(self._model, size)))
+
+
+class WeightedBatches(Sampler[list[Draw]]):
+    """
+    Batches from a step on to the last step; the order depends on the seed and the epoch alone.
+
+    In an epoch each frame is drawn about as often as its weight says, as many draws in all as
+    there are frames.
+    """
+
+    def __init__(
+        self, frames: Sequence[KittiFrame], training: TrainingConfig, first: int, last: int
+    ) -> None:
+        self._weights = frame_weights(frames, training.weight_map())
+        self._training = training
+        self._first, self._last = first, last
+
+    def __len__(self) -> int:
+        return self._last - self._first
+
+    def __iter__(self) -> Iterator[list[Draw]]:
+        count, batch = len(self._weights), self._training.batch_size
+        epoch, order = -1, np.zeros(0, np.int64)
+        for step in range(self._first, self._last):
+            draws = []
+            for number in range(step * batch, (step + 1) * batch):
+                if number // count != epoch:
+                    epoch = number // count
+                    order = self._epoch_order(epoch)
+                draws.append(Draw(int(order[number % count]), number))
+            yield draws
+
+    def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
+        rng = np.random.default_rng((self._training.seed, epoch, 1))
+        # Systematic sampling: a weight of 1.4 draws a frame once or twice, never more.
+        edges = np.cumsum(self._weights) / self._weights.sum() * len(self._weights)
+        marks = np.arange(len(self._weights)) + rng.random()
+        return rng.permutation(np.searchsorted(edges, marks).clip(max=len(edges) - 1))
+
+
+def frame_weights(
+    frames: Sequence[KittiFrame], by_prefix: dict[str, float]
+) -> NDArray[np.float64]:
+    """Return each frame's weight: that of its longest prefix, 1 where none fits."""
+    weights = []
+    for frame in frames:
+        fitting = [prefix for prefix in by_prefix if frame.name.startswith(prefix)]
+        weights.append(by_prefix[max(fitting, key=len)] if fitting else 1.0)
+    return np.array(weights)

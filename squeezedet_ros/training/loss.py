@@ -1,0 +1,103 @@
+"""
+The four-part loss of section 2.3 of the paper, as the reference computes it.
+
+BichenWuUCB/squeezeDet@e7c0860:src/nn_skeleton.py, _add_loss_graph. ``N`` images, ``A``
+anchors, ``C`` classes.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from squeezedet_ros.box_coder import clip_as_reference, decode
+from squeezedet_ros.boxes import cxcywh_to_xyxy, EPSILON, iou_xyxy
+from squeezedet_ros.network import RawPrediction
+from squeezedet_ros.training.recipe import LossWeights
+from squeezedet_ros.training.targets import AnchorTargets
+import torch
+from torch import nn, Tensor
+import torch.nn.functional as F  # noqa: N812
+
+
+class LossTerms(NamedTuple):
+    """The parts of the loss, each already times its coefficient."""
+
+    classification: Tensor
+    confidence_positive: Tensor
+    confidence_negative: Tensor
+    box: Tensor
+
+    def total(self) -> Tensor:
+        """Return the sum of the parts."""
+        return self.classification + self.confidence_positive + self.confidence_negative + self.box
+
+
+def detection_loss(
+    raw: RawPrediction,
+    targets: AnchorTargets,
+    anchors: Tensor,
+    input_size: tuple[int, int],
+    exp_thresh: float,
+    weights: LossWeights,
+) -> LossTerms:
+    """
+    Return the loss of a batch.
+
+    Sums over responsible anchors are divided by their number in the whole batch, taken as one
+    where there is none; the overlap that the confidence should tell carries no gradient.
+    Ignored anchors that are not responsible add nothing.
+
+    :param anchors: (A, 4) cxcywh in network pixels.
+    """
+    responsible = targets.responsible
+    objects = responsible.sum().clamp(min=1)
+    overlap = _predicted_overlap(raw, targets, anchors, input_size, exp_thresh)
+    error = (overlap - raw.confidence_logits.sigmoid()).square()
+    background = ~(responsible | targets.ignored)
+    positive = (error * responsible).sum(1).mean() * weights.confidence_positive / objects
+    share = weights.confidence_negative / (len(anchors) - objects)
+    negative = (error * background).sum(1).mean() * share
+    shift = (raw.deltas - targets.deltas)[responsible].square().sum()
+    return LossTerms(
+        weights.classification * _class_entropy(raw, targets) / objects,
+        positive,
+        negative,
+        weights.box * shift / objects,
+    )
+
+
+def _class_entropy(raw: RawPrediction, targets: AnchorTargets) -> Tensor:
+    """Return the binary cross-entropy of the softmax, summed over classes and objects."""
+    probability = raw.class_logits[targets.responsible].softmax(-1)
+    truth = F.one_hot(targets.labels[targets.responsible], probability.shape[-1])
+    hit = -(probability + EPSILON).log() * truth
+    miss = -(1 - probability + EPSILON).log() * (1 - truth)
+    return (hit + miss).sum()
+
+
+@torch.no_grad()
+def _predicted_overlap(
+    raw: RawPrediction,
+    targets: AnchorTargets,
+    anchors: Tensor,
+    input_size: tuple[int, int],
+    exp_thresh: float,
+) -> Tensor:
+    """Return the (N, A) overlap of each predicted box with its object, 0 where not responsible."""
+    responsible = targets.responsible
+    own = anchors.expand(len(responsible), -1, -1)[responsible]
+    boxes = decode(raw.deltas[responsible], own, exp_thresh)
+    predicted = cxcywh_to_xyxy(clip_as_reference(boxes, input_size))
+    overlap = torch.zeros_like(raw.confidence_logits)
+    overlap[responsible] = iou_xyxy(predicted, cxcywh_to_xyxy(targets.boxes[responsible]))
+    return overlap
+
+
+def weight_decay(network: nn.Module, coefficient: float) -> Tensor:
+    """Return half the coefficient times the squared sum of the trainable kernels, no biases."""
+    kernels = [
+        value.square().sum()
+        for value in network.parameters()
+        if value.requires_grad and value.ndim > 1
+    ]
+    return coefficient / 2 * torch.stack(kernels).sum()

@@ -1,0 +1,86 @@
+"""What a training is: every setting of it, each fact once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from squeezedet_ros.config import check_settings, setting
+from squeezedet_ros.errors import ConfigError
+
+Recipe = Literal['modern', 'paper']
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingConfig:
+    """Settings of ``squeezedet train``."""
+
+    recipe: Recipe = setting(
+        'modern',
+        'modern (AdamW, one cycle, averaged weights, crop windows) or paper (momentum SGD, '
+        'staircase decay, clipping per variable, drift and flip of stretched images)',
+        choices=Recipe,
+    )
+    epochs: float = setting(60.0, 'passes over the training images', bounds=(0.0, 100000.0))
+    batch_size: int = setting(8, 'images a step', bounds=(1, 4096))
+    learning_rate: float = setting(1e-3, 'peak of the learning rate', bounds=(0.0, 10.0))
+    weight_decay: float = setting(1e-4, 'decay of the kernels', bounds=(0.0, 1.0))
+    window: tuple[int, int] = setting(
+        (384, 512), 'crop window of the modern recipe, (height, width) in network pixels'
+    )
+    scale_jitter: float = setting(
+        1.7, 'greatest factor by which a window is scaled up or down', bounds=(1.0, 8.0)
+    )
+    ema_decay: float = setting(
+        0.998, 'decay a step of the averaged weights (modern)', bounds=(0.0, 0.99999)
+    )
+    confidence_bias: float = setting(
+        -4.0, 'start of the confidence bias (modern); sigmoid(-4) is 0.018', bounds=(-10.0, 0.0)
+    )
+    frozen: tuple[str, ...] = setting(('conv1',), 'layers that keep their pretrained weights')
+    aliases: tuple[str, ...] = setting(
+        ('Van=car', 'Truck=car'), 'labels trained as a class of the model, LABEL=CLASS'
+    )
+    source_weights: tuple[str, ...] = setting(
+        ('=1',), 'how often images are drawn, PREFIX=WEIGHT by the longest prefix of their name'
+    )
+    evaluate_every: float = setting(
+        2.0, 'epochs between two evaluations on the validation split', bounds=(0.01, 100000.0)
+    )
+    workers: int = setting(1, 'processes that load images', bounds=(0, 64))
+    seed: int = setting(0, 'seed of everything random', bounds=(0, 2**31))
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if len(self.window) != 2 or min(self.window) < 64:
+            raise ConfigError(f'window must be (height, width) of at least 64, got {self.window}')
+        _ = self.alias_map(), self.weight_map()
+
+    def alias_map(self) -> dict[str, str]:
+        """Return the class that each aliased label is trained as."""
+        return dict(_split(item, 'aliases') for item in self.aliases)
+
+    def weight_map(self) -> dict[str, float]:
+        """Return the weight of each name prefix."""
+        pairs = [_split(item, 'source_weights') for item in self.source_weights]
+        try:
+            return {prefix: float(weight) for prefix, weight in pairs}
+        except ValueError as error:
+            raise ConfigError(f'source_weights must be PREFIX=NUMBER: {error}') from error
+
+
+def _split(item: str, name: str) -> tuple[str, str]:
+    key, equals, value = item.partition('=')
+    if not equals:
+        raise ConfigError(f'{name} must be pairs joined by "=", got {item!r}')
+    return key, value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LossWeights:
+    """Coefficients of the loss; squeezeDet@e7c0860:src/config/kitti_squeezeDet_config.py."""
+
+    box: float = setting(5.0, 'LOSS_COEF_BBOX')
+    confidence_positive: float = setting(75.0, 'LOSS_COEF_CONF_POS')
+    confidence_negative: float = setting(100.0, 'LOSS_COEF_CONF_NEG')
+    classification: float = setting(1.0, 'LOSS_COEF_CLASS')

@@ -1,0 +1,98 @@
+"""
+Which anchor answers for which object, and what it should predict.
+
+``N`` images, ``A`` anchors. Boxes are cxcywh in network pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from squeezedet_ros.anchors import STRIDE
+from squeezedet_ros.box_coder import encode
+from squeezedet_ros.boxes import cxcywh_to_xyxy, iou_xyxy
+import torch
+from torch import Tensor
+
+
+class Labels(NamedTuple):
+    """
+    The truth of one training image, in network pixels.
+
+    :param boxes: (n, 4) cxcywh.
+    :param classes: (n,) int64.
+    :param ignored: (m, 4) xyxy, regions where nothing may be learnt about background.
+    """
+
+    boxes: Tensor
+    classes: Tensor
+    ignored: Tensor
+
+
+class AnchorTargets(NamedTuple):
+    """
+    What each anchor should predict.
+
+    :param responsible: (N, A) bool, the anchor answers for an object.
+    :param ignored: (N, A) bool, the anchor is not to be pushed towards background.
+    :param boxes: (N, A, 4) cxcywh of the object, where responsible.
+    :param deltas: (N, A, 4), where responsible.
+    :param labels: (N, A) int64 class, where responsible.
+    """
+
+    responsible: Tensor
+    ignored: Tensor
+    boxes: Tensor
+    deltas: Tensor
+    labels: Tensor
+
+
+def assign_anchors(boxes: Tensor, anchors: Tensor) -> Tensor:
+    """
+    Return the index of the anchor that answers for each object.
+
+    In the order of the labels, each object takes the anchor of highest overlap that is still
+    free; an object that overlaps no free anchor takes the nearest free one by squared distance
+    over centre and size (BichenWuUCB/squeezeDet@e7c0860:src/dataset/imdb.py, read_batch).
+
+    :param boxes: (n, 4) cxcywh.
+    :param anchors: (A, 4) cxcywh, A at least n.
+    :returns: (n,) int64, all different.
+    """
+    anchor_edges = cxcywh_to_xyxy(anchors)
+    free = torch.ones(len(anchors), dtype=torch.bool)
+    chosen = torch.zeros(len(boxes), dtype=torch.int64)
+    for row, box in enumerate(boxes):
+        overlap = iou_xyxy(cxcywh_to_xyxy(box), anchor_edges).masked_fill(~free, 0)
+        best = overlap.argmax()
+        if overlap[best] <= 0:
+            distance = (anchors - box).square().sum(-1)
+            best = distance.masked_fill(~free, float('inf')).argmin()
+        free[best] = False
+        chosen[row] = best
+    return chosen
+
+
+def ignored_anchors(regions: Tensor, anchors: Tensor) -> Tensor:
+    """Return the (A,) mask of anchors centred in a region (m, 4) xyxy or half a cell from it."""
+    margin = STRIDE / 2
+    cx, cy = anchors[:, None, 0], anchors[:, None, 1]
+    x0, y0, x1, y1 = regions.unbind(-1)
+    inside = (cx >= x0 - margin) & (cx <= x1 + margin) & (cy >= y0 - margin) & (cy <= y1 + margin)
+    return inside.any(1)
+
+
+def make_targets(batch: Sequence[Labels], anchors: Tensor) -> AnchorTargets:
+    """Return the targets of a batch; an image without objects has no responsible anchor."""
+    shape = len(batch), len(anchors)
+    responsible = torch.zeros(shape, dtype=torch.bool)
+    labels = torch.zeros(shape, dtype=torch.int64)
+    boxes = anchors.expand(*shape, 4).clone()
+    ignored = torch.stack([ignored_anchors(item.ignored, anchors) for item in batch])
+    for row, item in enumerate(batch):
+        chosen = assign_anchors(item.boxes, anchors)
+        responsible[row, chosen] = True
+        labels[row, chosen] = item.classes
+        boxes[row, chosen] = item.boxes
+    return AnchorTargets(responsible, ignored, boxes, encode(boxes, anchors), labels)
