@@ -1,0 +1,1 @@
+"""How good the detections are: matching rules, average precision, reports."""

@@ -1,0 +1,97 @@
+"""Run a detector over a labelled data set and keep all that scoring needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from squeezedet_ros.config import check_settings, SelectionConfig, setting
+from squeezedet_ros.data.ground_truth import GroundTruth
+from squeezedet_ros.data.kitti import KittiFrame, read_image, read_labels
+from squeezedet_ros.detections import Detections
+from squeezedet_ros.detector import Detector
+from squeezedet_ros.evaluation.average_precision import DEFAULT_MIN_OVERLAP
+from tqdm import tqdm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationConfig:
+    """How a data set is scored."""
+
+    prob_thresh: float = setting(
+        0.005, 'least probability of a detection that average precision sees', bounds=(0.0, 1.0)
+    )
+    min_overlap: float = setting(
+        DEFAULT_MIN_OVERLAP,
+        "intersection over union of a match in the second report; the first has KITTI's own",
+        bounds=(0.0, 1.0),
+    )
+    batch_size: int = setting(8, 'images looked at together', bounds=(1, 1024))
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+class LabelledDetections(NamedTuple):
+    """What is truly there and what was seen, one of each for each image."""
+
+    truths: list[GroundTruth]
+    detections: list[Detections]
+
+
+def evaluation_selection(selection: SelectionConfig, config: EvaluationConfig) -> SelectionConfig:
+    """
+    Return the selection to evaluate with: all as given but for a threshold low enough.
+
+    The curve needs detections far below what would be published (the reference's PROB_THRESH).
+    """
+    return replace(selection, plot_prob_thresh=min(config.prob_thresh, selection.plot_prob_thresh))
+
+
+def detect_frames(
+    detector: Detector, frames: Sequence[KittiFrame], batch_size: int
+) -> LabelledDetections:
+    """
+    Detect in every frame, with a progress bar where a person is watching.
+
+    :raises DatasetError: when an image or a label file cannot be read.
+    """
+    truths = [read_labels(frame.label_path) for frame in frames]
+    detections: list[Detections] = []
+    with tqdm(total=len(frames), unit='image', disable=None) as progress:
+        for start in range(0, len(frames), batch_size):
+            images = [read_image(frame.image_path) for frame in frames[start:][:batch_size]]
+            detections += detector.detect(images)
+            progress.update(len(images))
+    return LabelledDetections(truths, detections)
+
+
+def format_results(detections: Detections, classes: Sequence[str]) -> str:
+    """
+    Return the text of a KITTI result file, to be scored by KITTI's own evaluator.
+
+    One line for each detection: type, then KITTI's values for unknown but for the box and, as the
+    last number, the score.
+    """
+    lines = []
+    rows = zip(detections.boxes, detections.scores, detections.labels, strict=True)
+    for box, score, label in rows:
+        edges = ' '.join(f'{edge:.2f}' for edge in box)
+        name = classes[label].capitalize()
+        lines.append(f'{name} -1 -1 -10 {edges} -1 -1 -1 -1000 -1000 -1000 -10 {score:.9g}\n')
+    return ''.join(lines)
+
+
+def save_results(
+    directory: Path,
+    frames: Sequence[KittiFrame],
+    detections: Sequence[Detections],
+    classes: Sequence[str],
+) -> None:
+    """Write one KITTI result file for each frame, empty where nothing was seen."""
+    for frame, found in zip(frames, detections, strict=True):
+        path = directory / f'{frame.name}.txt'
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(format_results(found, classes))

@@ -1,0 +1,142 @@
+"""What an evaluation found, as the JSON that every evaluating command writes and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from squeezedet_ros.data.ground_truth import GroundTruth
+from squeezedet_ros.detections import Detections
+from squeezedet_ros.evaluation.average_precision import (
+    ApTable,
+    count_matches,
+    evaluate_detections,
+    kitti_min_overlap,
+    KittiResult,
+    MatchCounts,
+    SAMPLE_POINTS,
+)
+from squeezedet_ros.evaluation.kitti_matching import ALL, DIFFICULTIES
+
+
+def make_report(
+    truths: Sequence[GroundTruth],
+    detections: Sequence[Detections],
+    classes: Sequence[str],
+    min_overlap: float,
+    plot_prob_thresh: float,
+) -> dict[str, Any]:
+    """
+    Score a data set.
+
+    ``kitti`` holds average precision at KITTI's own overlap of each class, ``kitti_iou50`` (for a
+    ``min_overlap`` of 0.5) at one overlap for all; ``counts`` is at that one overlap. A class of
+    which some object does not state its truncation or occlusion has no easy, moderate and hard.
+
+    :param truths: one for each image.
+    :param detections: one for each image, down to a low score.
+    :param plot_prob_thresh: least score of the detections that are counted.
+    :returns: an object of JSON, null where there is no truth.
+    :raises ValueError: when there are not as many detections as truths.
+    """
+    single = f'kitti_iou{100 * min_overlap:g}'
+    counts = count_matches(truths, detections, classes, min_overlap, plot_prob_thresh)
+    graded = {name for name in classes if _is_graded(name, truths)}
+    own = evaluate_detections(truths, detections, classes)
+    one = evaluate_detections(truths, detections, classes, min_overlap)
+    return {
+        'images': len(truths),
+        'kitti': _tables(own, graded),
+        single: _tables(one, graded),
+        'min_overlap': {
+            'kitti': {name: kitti_min_overlap(name) for name in classes},
+            single: dict.fromkeys(classes, min_overlap),
+        },
+        'counts': {
+            'difficulty': ALL.name,
+            'min_overlap': min_overlap,
+            'plot_prob_thresh': plot_prob_thresh,
+            'classes': {name: _with_rates(row) for name, row in counts.items()},
+        },
+    }
+
+
+def _is_graded(name: str, truths: Sequence[GroundTruth]) -> bool:
+    return all(
+        truncated >= 0 and occluded >= 0
+        for truth in truths
+        for found, truncated, occluded in zip(
+            truth.names, truth.truncated, truth.occluded, strict=True
+        )
+        if found.lower() == name.lower()
+    )
+
+
+def _tables(result: KittiResult, graded: set[str]) -> dict[str, ApTable]:
+    return {
+        points: {
+            name: {
+                difficulty: value if name in graded or difficulty == ALL.name else None
+                for difficulty, value in row.items()
+            }
+            for name, row in table.items()
+        }
+        for points, table in (('ap11', result.ap11), ('ap40', result.ap40))
+    }
+
+
+def _with_rates(counts: MatchCounts) -> dict[str, float | None]:
+    _, hits, false_alarms, misses = counts
+    return {
+        **counts._asdict(),
+        'precision': hits / (hits + false_alarms) if hits + false_alarms else None,
+        'recall': hits / (hits + misses) if hits + misses else None,
+    }
+
+
+def format_report(report: dict[str, Any]) -> str:
+    """Return the report of :func:`make_report` as lines of text."""
+    counts = report['counts']
+    names = [difficulty.name for difficulty in DIFFICULTIES]
+    heading = ''.join(f'{name:>10}' for name in names)
+    lines = [f'{report["images"]} images']
+    for points in ('ap11', 'ap40'):
+        lines += ['', f'{points.upper():<14}{"overlap":>8}{heading}']
+        for section, overlaps in report['min_overlap'].items():
+            for name, row in report[section][points].items():
+                cells = ''.join(_cell(row[difficulty]) for difficulty in names)
+                lines.append(f'{name:<14}{overlaps[name]:8.2f}{cells}')
+    lines += [
+        '',
+        f'score >= {counts["plot_prob_thresh"]:g}, overlap {counts["min_overlap"]:g}, '
+        f'difficulty {counts["difficulty"]}',
+        f'{"":<14}{"truth":>8}{"right":>10}{"wrong":>10}{"missed":>10}'
+        f'{"precision":>10}{"recall":>10}',
+    ]
+    for name, row in counts['classes'].items():
+        lines.append(
+            f'{name:<14}{row["truth"]:8}{row["true_positives"]:10}{row["false_positives"]:10}'
+            f'{row["false_negatives"]:10}{_cell(row["precision"])}{_cell(row["recall"])}'
+        )
+    return '\n'.join([*lines, *_notes(report)])
+
+
+def _cell(value: float | None) -> str:
+    return f'{"-":>10}' if value is None else f'{value:10.3f}'
+
+
+def _notes(report: dict[str, Any]) -> list[str]:
+    notes = []
+    counts = report['counts']['classes']
+    ungraded = [name for name, row in report['kitti']['ap11'].items() if row['easy'] is None]
+    few = [name for name, row in counts.items() if 0 < row['truth'] < SAMPLE_POINTS]
+    if any(counts[name]['truth'] for name in ungraded):
+        notes.append(
+            'easy, moderate and hard need every object to state its truncation and occlusion'
+        )
+    if few:
+        notes.append(
+            f"{', '.join(few)}: fewer than {SAMPLE_POINTS} objects, with which KITTI's rules "
+            'keep average precision below 1 whatever is detected'
+        )
+    return ['', *notes] if notes else []

@@ -1,0 +1,196 @@
+"""KITTI average precision: by hand, and against numbers of KITTI's own evaluator."""
+
+from __future__ import annotations
+
+from kitti_scenes import CLASSES, found, random_set, truth
+import numpy as np
+import pytest
+from squeezedet_ros.detections import Detections
+from squeezedet_ros.evaluation.average_precision import (
+    count_matches,
+    evaluate_detections,
+    kitti_min_overlap,
+    recall_thresholds,
+)
+from squeezedet_ros.evaluation.kitti_matching import (
+    ALL,
+    count_outcomes,
+    make_scenes,
+    recalled_scores,
+)
+
+BOX = (100, 100, 200, 150)
+AWAY = (400, 100, 500, 150)
+
+# What KITTI's evaluate_object.cpp, compiled with a fourth difficulty that takes every occlusion
+# and truncation, gave for random_set(*key): easy, moderate, hard, all of each class.
+DEVKIT_AP11 = {
+    (1, 150, 1 << 20, 1): (
+        (0.118464, 0.244254, 0.296464, 0.369999),
+        (0.030508, 0.113274, 0.321620, 0.353544),
+        (0.013078, 0.191164, 0.374015, 0.361756),
+    ),
+    (2, 150, 8, 1): (
+        (0.010846, 0.138747, 0.291320, 0.343513),
+        (0.029459, 0.201361, 0.302655, 0.409064),
+        (0.002392, 0.052569, 0.237980, 0.291694),
+    ),
+    (3, 150, 1000, 4): (
+        (0.100791, 0.361433, 0.514414, 0.552432),
+        (0.031551, 0.267352, 0.354365, 0.390073),
+        (0.009091, 0.142158, 0.338300, 0.396814),
+    ),
+}
+DEVKIT_AP40 = {
+    (1, 150, 1 << 20, 1): (
+        (0.050610, 0.191069, 0.256897, 0.313909),
+        (0.023729, 0.099049, 0.311069, 0.343909),
+        (0.007193, 0.137014, 0.346800, 0.346423),
+    ),
+    (2, 150, 8, 1): (
+        (0.003597, 0.136370, 0.279293, 0.319773),
+        (0.021120, 0.195816, 0.288026, 0.390893),
+        (0.000658, 0.047265, 0.226385, 0.288710),
+    ),
+    (3, 150, 1000, 4): (
+        (0.049668, 0.335375, 0.500889, 0.556464),
+        (0.016369, 0.255118, 0.321301, 0.362386),
+        (0.002500, 0.119566, 0.301732, 0.364519),
+    ),
+}
+SETS = [((1, 150, 1 << 20, 1), None), ((2, 150, 8, 1), None), ((3, 150, 1000, 4), 0.5)]
+
+
+@pytest.mark.parametrize(('key', 'min_overlap'), SETS, ids=['plain', 'ties', 'dont_care'])
+def test_equals_kittis_own_evaluator(key, min_overlap):
+    result = evaluate_detections(*random_set(*key), CLASSES, min_overlap)
+    for table, expected in ((result.ap11, DEVKIT_AP11[key]), (result.ap40, DEVKIT_AP40[key])):
+        got = [list(table[name].values()) for name in CLASSES]
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6)
+
+
+def curve(truths, detections, difficulty='all', name='car'):
+    return evaluate_detections(truths, detections, CLASSES).curves[name][difficulty]
+
+
+def test_perfect_detections_of_41_objects_score_one():
+    scores = [0.9 - 0.01 * index for index in range(41)]
+    got = curve([truth(('Car', *BOX))] * 41, [found((0, score, *BOX)) for score in scores])
+    assert (got.truth, got.ap11, got.ap40) == (41, 1.0, 1.0)
+
+
+def test_each_sample_needs_its_own_true_positive():
+    got = curve([truth(('Car', *BOX))], [found((0, 0.9, *BOX))])
+    assert got.precision.tolist() == [1.0] + [0.0] * 40
+    assert got.ap11 == pytest.approx(1 / 11)
+    assert got.ap40 == 0
+
+
+def test_better_false_positive_halves_the_precision():
+    got = curve([truth(('Car', *BOX))], [found((0, 0.9, *AWAY), (0, 0.5, *BOX))])
+    assert got.precision[0] == 0.5
+
+
+def test_weaker_false_positive_costs_nothing():
+    got = curve([truth(('Car', *BOX))], [found((0, 0.5, *AWAY), (0, 0.9, *BOX))])
+    assert got.precision[0] == 1
+
+
+def test_a_false_positive_of_equal_score_counts():
+    got = curve([truth(('Car', *BOX))], [found((0, 0.5, *AWAY), (0, 0.5, *BOX))])
+    assert got.precision[0] == 0.5
+
+
+def test_half_found_with_a_false_positive_after_each():
+    """40 objects, the first 20 found; at the k-th there are k right and k - 1 wrong."""
+    truths = [truth(('Car', *BOX))] * 40
+    detections = [found((0, 0.9 - k / 50, *BOX), (0, 0.89 - k / 50, *AWAY)) for k in range(20)]
+    got = curve(truths, detections + [Detections.empty()] * 20)
+    steps = [k / (2 * k - 1) for k in range(1, 21)]
+    assert got.precision.tolist() == pytest.approx(steps + [0.0] * 21)
+    assert got.ap11 == pytest.approx((1 + 5 / 9 + 9 / 17 + 13 / 25 + 17 / 33) / 11)
+    assert got.ap40 == pytest.approx(sum(steps[1:]) / 40)
+
+
+def test_precision_is_the_best_at_or_beyond_a_recall():
+    """Wrong first, then 40 right: precision rises from 1/2 to 40/41, which holds throughout."""
+    detections = [found((0, 0.9 - k / 50, *BOX)) for k in range(40)]
+    detections[0] = found((0, 0.99, *AWAY), (0, 0.9, *BOX))
+    got = curve([truth(('Car', *BOX))] * 40, detections)
+    assert got.precision.tolist() == pytest.approx([40 / 41] * 40 + [0])
+
+
+def test_a_threshold_without_any_positive_has_no_precision():
+    """
+    The van takes the better detection when scores decide, and the weaker when overlap decides.
+
+    The car is then left with the better one, too far off it and inside DontCare: neither right nor
+    wrong is left at that threshold.
+    """
+    boxes = ((100, 100, 200, 200), (100, 110, 200, 210))
+    scene = truth(('Van', *boxes[0]), ('Car', *boxes[1]), ('DontCare', 0, 0, 300, 205))
+    better, weaker = (0, 0.9, 100, 85, 200, 185), (0, 0.5, 100, 104, 200, 204)
+    scenes = make_scenes([scene], [found(better, weaker)], 0, 'car')
+    assert recalled_scores(scenes, ALL, 0.7) == [0.5]
+    assert [int(part[0]) for part in count_outcomes(scenes, ALL, 0.7, [0.5])] == [0, 0, 1]
+    got = curve([scene], [found(better, weaker)])
+    assert got.precision.tolist() == [0.0] * 41
+
+
+def test_without_truth_there_is_no_precision():
+    got = curve([truth()], [found((0, 0.9, *BOX))])
+    assert (got.truth, got.ap11, got.ap40) == (0, None, None)
+
+
+def test_truth_without_detections_scores_zero():
+    got = curve([truth(('Car', *BOX))], [Detections.empty()])
+    assert (got.truth, got.ap11, got.ap40) == (1, 0.0, 0.0)
+
+
+def test_no_images_at_all():
+    result = evaluate_detections([], [], CLASSES)
+    assert {value for row in result.ap40.values() for value in row.values()} == {None}
+    assert list(result.ap11) == list(CLASSES)
+    assert list(result.ap11['car']) == ['easy', 'moderate', 'hard', 'all']
+
+
+def test_images_and_detections_must_pair_up():
+    with pytest.raises(ValueError, match=r'expected detections of 2 images.* got 1'):
+        evaluate_detections([truth(), truth()], [Detections.empty()], CLASSES)
+
+
+def test_kitti_asks_cars_for_more_overlap():
+    assert [kitti_min_overlap(name) for name in ('Car', *CLASSES)] == [0.7, 0.7, 0.5, 0.5]
+
+
+def test_min_overlap_is_for_every_class():
+    """IOU of the boxes is 2/3: enough for a pedestrian, too little for KITTI's car."""
+    shifted = (120, 100, 220, 150)
+    truths = [truth(('Car', *BOX)), truth(('Pedestrian', *BOX))]
+    detections = [found((0, 0.9, *shifted)), found((1, 0.9, *shifted))]
+    own = evaluate_detections(truths, detections, CLASSES).ap11
+    assert (own['car']['all'], own['pedestrian']['all']) == (0, pytest.approx(1 / 11))
+    half = evaluate_detections(truths, detections, CLASSES, 0.5).ap11
+    assert half['car']['all'] == half['pedestrian']['all'] == pytest.approx(1 / 11)
+
+
+def test_recall_thresholds_take_every_second_of_80():
+    """By hand: recall of the i-th is (i + 1) / 80, wanted k / 40: first 0, then 1, 3, 5, ..."""
+    scores = [1 - index / 100 for index in range(80)]
+    taken = [0, *range(1, 80, 2)]
+    assert recall_thresholds(scores, 80) == [scores[index] for index in taken]
+
+
+def test_recall_thresholds_keep_ties_and_the_last():
+    assert recall_thresholds([0.5, 0.5], 2) == [0.5, 0.5]
+    assert recall_thresholds([0.2, 0.9, 0.9], 400) == [0.9, 0.2]
+    assert recall_thresholds([], 0) == []
+
+
+def test_count_matches_at_one_score():
+    truths = [truth(('Car', *BOX), ('Car', *AWAY), ('Pedestrian', *BOX))]
+    detections = [found((0, 0.5, *BOX), (0, 0.4, *AWAY), (2, 0.9, *AWAY), (0, 0.8, 0, 0, 90, 90))]
+    counts = count_matches(truths, detections, CLASSES, 0.5, 0.5)
+    assert counts['car'] == (2, 1, 1, 1)
+    assert counts['pedestrian'] == (1, 0, 0, 1)
+    assert counts['cyclist'] == (0, 0, 1, 0)

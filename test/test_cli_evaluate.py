@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from squeezedet_ros.checkpoint import save_checkpoint
+from squeezedet_ros.cli.main import main
+from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
+from squeezedet_ros.data.ground_truth import GroundTruth
+from squeezedet_ros.data.kitti import format_labels, list_frames, read_image
+from squeezedet_ros.detector import Detector
+from squeezedet_ros.network import SqueezeDet
+import torch
+
+CLASSES = ('car', 'pedestrian', 'cyclist')
+STREET = Path(
+    os.environ.get('SQUEEZEDET_DATA', Path(__file__).parents[2] / 'shared' / 'data')
+).joinpath('street')
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    torch.manual_seed(5)
+    path = tmp_path_factory.mktemp('weights') / 'random.safetensors'
+    save_checkpoint(SqueezeDet(ModelConfig(input_size=(192, 320))), path)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Draw six images of coloured blocks, without any label."""
+    for folder in ('ImageSets', 'training/image_2', 'training/label_2'):
+        (tmp_path / 'set' / folder).mkdir(parents=True)
+    pixels = np.random.default_rng(2)
+    for index in range(6):
+        coarse = pixels.integers(0, 256, (6, 10, 3), np.uint8)
+        image = cv2.resize(coarse, (320, 192), interpolation=cv2.INTER_NEAREST)
+        cv2.imwrite(str(tmp_path / f'set/training/image_2/{index}.png'), image)
+        (tmp_path / f'set/training/label_2/{index}.txt').write_text('')
+    (tmp_path / 'set/ImageSets/test.txt').write_text('\n'.join('012345'))
+    return tmp_path / 'set'
+
+
+def label_with_own_detections(data, weights):
+    """Label the set with what the model sees in it; return the number of objects by class."""
+    detector = Detector.from_checkpoint(
+        weights, SelectionConfig(plot_prob_thresh=0.005), EngineConfig(device='cpu')
+    )
+    counts = dict.fromkeys(CLASSES, 0)
+    for frame in list_frames(data, 'test'):
+        (seen,) = detector.detect([read_image(frame.image_path)])
+        seen = seen.select(seen.boxes[:, 3] - seen.boxes[:, 1] >= 26)
+        names = tuple(CLASSES[label].capitalize() for label in seen.labels)
+        count = len(names)
+        labels = GroundTruth(seen.boxes, names, np.zeros(count, np.float32), np.zeros(count, int))
+        frame.label_path.write_text(format_labels(labels))
+        for name in names:
+            counts[name.lower()] += 1
+    return counts
+
+
+def evaluate(data, weights, *options):
+    required = ('--data', data, '--split', 'test', '--weights', weights, '--device', 'cpu')
+    return main(['evaluate', *map(str, required), *map(str, options)])
+
+
+def test_a_model_agrees_with_itself(data, weights, tmp_path, capsys):
+    expected = label_with_own_detections(data, weights)
+    (common,) = (name for name, count in expected.items() if count == max(expected.values()))
+    assert expected[common] >= 41, 'too few detections to fill the curve'
+    out = tmp_path / 'out' / 'test.json'
+    assert evaluate(data, weights, '--json', out, '--plot-prob-thresh', 0.005) == 0
+    report = json.loads(out.read_text())
+    assert report['images'] == 6
+    for section in ('kitti', 'kitti_iou50'):
+        for points in ('ap11', 'ap40'):
+            row = report[section][points][common]
+            assert [row['moderate'], row['hard'], row['all']] == [1, 1, 1]
+    counts = report['counts']['classes'][common]
+    assert (counts['truth'], counts['true_positives']) == (expected[common],) * 2
+    assert (counts['false_positives'], counts['false_negatives']) == (0, 0)
+    assert f'{common:<14}{expected[common]:8}{expected[common]:10}' in capsys.readouterr().out
+
+
+def test_settings_tell_how_to_do_it_again(data, weights, tmp_path):
+    out = tmp_path / 'test.json'
+    options = ('--json', out, '--min-overlap', 0.6, '--prob-thresh', 0.1, '--top-n', 20)
+    assert evaluate(data, weights, *options) == 0
+    report = json.loads(out.read_text())
+    assert 'kitti_iou60' in report
+    settings = report['settings']
+    assert settings['checkpoint']['sha256'] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert settings['checkpoint']['weights'] == str(weights)
+    assert settings['split'] == 'test'
+    assert settings['selection']['top_n'] == 20
+    assert settings['selection']['plot_prob_thresh'] == 0.1
+    assert report['counts']['plot_prob_thresh'] == 0.4
+    assert report['kitti']['ap11']['car']['all'] is None, 'the labels are empty'
+
+
+def test_predictions_are_written_for_every_image(data, weights, tmp_path):
+    assert evaluate(data, weights, '--save-predictions', tmp_path / 'results') == 0
+    files = sorted((tmp_path / 'results').iterdir())
+    assert [file.name for file in files] == [f'{index}.txt' for index in range(6)]
+    for line in files[0].read_text().splitlines():
+        kind, *rest = line.split()
+        assert kind.lower() in CLASSES
+        assert len(rest) == 15
+        assert 0.005 <= float(rest[-1]) <= 1
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (('--split', 'none'), "no split 'none'"),
+        (('--weights', '/none/such.safetensors'), 'is no file'),
+        (('--min-overlap', '2'), 'min_overlap must be in [0, 1], got 2.0'),
+        (('--top-n', '0'), 'top_n must be in [1, 1000], got 0'),
+        (('--device', 'tpu'), "got 'tpu'"),
+    ],
+)
+def test_what_the_user_can_mend_is_said_in_one_line(data, weights, capsys, options, message):
+    assert evaluate(data, weights, *options) == 2
+    error = capsys.readouterr().err
+    assert error.startswith('squeezedet evaluate: ')
+    assert message in error
+    assert error.count('\n') == 1
+
+
+def test_data_is_required(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(['evaluate'])
+    assert stop.value.code == 2
+    assert '--data' in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not STREET.is_dir(), reason=f'the street images are not at {STREET}')
+def test_street_labels_have_no_difficulty_but_all(tmp_path, weights):
+    """The real validation labels do not state truncation; four images of them are enough."""
+    (tmp_path / 'ImageSets').mkdir()
+    (tmp_path / 'training').symlink_to(STREET / 'training')
+    names = (STREET / 'ImageSets' / 'val.txt').read_text().split()[:4]
+    (tmp_path / 'ImageSets' / 'test.txt').write_text('\n'.join(names))
+    assert evaluate(tmp_path, weights, '--json', tmp_path / 'val.json') == 0
+    row = json.loads((tmp_path / 'val.json').read_text())['kitti_iou50']['ap11']['car']
+    assert (row['easy'], row['moderate'], row['hard']) == (None, None, None)
+    assert 0 <= row['all'] <= 1

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import cv2
+from kitti_scenes import CLASSES, found
+import numpy as np
+import pytest
+from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
+from squeezedet_ros.data.kitti import KittiFrame, read_image, read_labels
+from squeezedet_ros.detector import Detector
+from squeezedet_ros.errors import ConfigError, DatasetError
+from squeezedet_ros.evaluation.evaluator import (
+    detect_frames,
+    evaluation_selection,
+    EvaluationConfig,
+    format_results,
+    save_results,
+)
+from squeezedet_ros.network import SqueezeDet
+import torch
+
+LABEL = '{} 0.00 0 -10 1.00 2.00 30.00 40.00 -1 -1 -1 -1000 -1000 -1000 -10\n'
+
+
+@pytest.fixture(scope='module')
+def detector():
+    torch.manual_seed(3)
+    network = SqueezeDet(ModelConfig(input_size=(96, 160)))
+    selection = evaluation_selection(SelectionConfig(), EvaluationConfig())
+    return Detector(network, selection, EngineConfig(device='cpu'))
+
+
+@pytest.fixture
+def frames(tmp_path):
+    """Five noise images of two sizes, the third of them without any label."""
+    pixels = np.random.default_rng(1)
+    made = []
+    for index in range(5):
+        frame = KittiFrame(f'{index}', tmp_path / f'{index}.png', tmp_path / f'{index}.txt')
+        height = 96 + 20 * (index % 2)
+        image = pixels.integers(0, 256, (height, 160, 3), np.uint8)
+        cv2.imwrite(str(frame.image_path), image)
+        frame.label_path.write_text('' if index == 2 else LABEL.format(f'Name{index}'))
+        made.append(frame)
+    return made
+
+
+@pytest.mark.parametrize('batch_size', [1, 2, 5, 8])
+def test_every_frame_is_detected_once_and_in_order(detector, frames, batch_size):
+    truths, detections = detect_frames(detector, frames, batch_size)
+    names = [''.join(truth.names) for truth in truths]
+    assert names == ['Name0', 'Name1', '', 'Name3', 'Name4']
+    assert len(detections) == 5
+    for frame, got in zip(frames, detections, strict=True):
+        (expected,) = detector.detect([read_image(frame.image_path)])
+        assert len(got) == len(expected) > 0
+        np.testing.assert_allclose(got.scores, expected.scores, atol=1e-5)
+        np.testing.assert_allclose(got.boxes, expected.boxes, atol=1e-2)
+
+
+def test_no_frames_no_detections(detector):
+    assert detect_frames(detector, [], 4) == ([], [])
+
+
+def test_unreadable_image_is_named(detector, frames):
+    frames[3].image_path.write_bytes(b'not a picture')
+    with pytest.raises(DatasetError, match=r'3\.png'):
+        detect_frames(detector, frames, 2)
+
+
+def test_evaluation_keeps_the_selection_but_for_the_threshold():
+    given = SelectionConfig(top_n=7, nms_thresh=0.2, nms_variant='reference')
+    got = evaluation_selection(given, EvaluationConfig())
+    assert got == SelectionConfig(
+        top_n=7, nms_thresh=0.2, nms_variant='reference', plot_prob_thresh=0.005
+    )
+
+
+def test_threshold_of_the_counts_is_never_cut_off():
+    given = SelectionConfig(plot_prob_thresh=0.001)
+    assert evaluation_selection(given, EvaluationConfig()).plot_prob_thresh == 0.001
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'), [('prob_thresh', -0.1), ('min_overlap', 1.5), ('batch_size', 0)]
+)
+def test_settings_outside_their_bounds_are_named(name, value):
+    with pytest.raises(ConfigError, match=f'{name} must be in .* got {value}'):
+        EvaluationConfig(**{name: value})
+
+
+def test_result_line_is_as_kitti_has_it():
+    line = format_results(found((1, 0.5, 1, 2.25, 30.5, 40)), CLASSES)
+    assert line == (
+        'Pedestrian -1 -1 -10 1.00 2.25 30.50 40.00 -1 -1 -1 -1000 -1000 -1000 -10 0.5\n'
+    )
+    sitting = format_results(found((0, 1, 1, 2, 3, 4)), ('person_sitting',))
+    assert sitting.startswith('Person_sitting ')
+
+
+def test_scores_survive_the_result_file():
+    score = np.float32(0.1) + np.float32(1e-8)
+    line = format_results(found((0, score, 0, 0, 1, 1)), CLASSES)
+    assert np.float32(line.split()[-1]) == score
+
+
+def test_every_frame_gets_a_result_file(tmp_path, frames):
+    seen = [found((0, 0.5, 1, 2, 30, 40), (2, 0.75, 5, 6, 7, 8)), *[found()] * 4]
+    save_results(tmp_path / 'new' / 'folder', frames, seen, CLASSES)
+    files = sorted((tmp_path / 'new' / 'folder').iterdir())
+    assert [file.name for file in files] == ['0.txt', '1.txt', '2.txt', '3.txt', '4.txt']
+    back = read_labels(files[0])
+    assert back.names == ('Cyclist', 'Car')
+    assert back.boxes.tolist() == [[5, 6, 7, 8], [1, 2, 30, 40]]
+    assert files[1].read_text() == ''

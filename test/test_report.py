@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+
+from kitti_scenes import CLASSES, found, random_set, truth
+import pytest
+from squeezedet_ros.evaluation.average_precision import evaluate_detections
+from squeezedet_ros.evaluation.report import format_report, make_report
+
+BOX = (100, 100, 200, 150)
+
+
+def test_report_holds_the_scores_at_both_overlaps():
+    truths, detections = random_set(seed=5, images=60, score_steps=100, dont_care=1)
+    report = make_report(truths, detections, CLASSES, 0.5, 0.3)
+    own = evaluate_detections(truths, detections, CLASSES)
+    half = evaluate_detections(truths, detections, CLASSES, 0.5)
+    assert report['images'] == 60
+    assert report['kitti'] == {'ap11': own.ap11, 'ap40': own.ap40}
+    assert report['kitti_iou50'] == {'ap11': half.ap11, 'ap40': half.ap40}
+    assert report['min_overlap'] == {
+        'kitti': {'car': 0.7, 'pedestrian': 0.5, 'cyclist': 0.5},
+        'kitti_iou50': {'car': 0.5, 'pedestrian': 0.5, 'cyclist': 0.5},
+    }
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+def test_the_single_overlap_is_in_the_name():
+    assert 'kitti_iou55' in make_report([truth()], [found()], CLASSES, 0.55, 0.4)
+
+
+def test_counts_carry_their_rates():
+    truths = [truth(('Car', *BOX), ('Car', 300, 100, 400, 150), ('Car', 500, 100, 600, 150))]
+    detections = [found((0, 0.9, *BOX), (0, 0.4, 0, 0, 60, 60), (0, 0.3, 300, 100, 400, 150))]
+    counts = make_report(truths, detections, CLASSES, 0.5, 0.4)['counts']
+    assert counts['classes']['car'] == {
+        'truth': 3,
+        'true_positives': 1,
+        'false_positives': 1,
+        'false_negatives': 2,
+        'precision': 0.5,
+        'recall': pytest.approx(1 / 3),
+    }
+    assert counts['classes']['cyclist']['precision'] is None
+    assert counts['classes']['cyclist']['recall'] is None
+
+
+@pytest.mark.parametrize('unknown', [(-1, 0), (0, -1)])
+def test_unknown_truncation_or_occlusion_has_no_difficulty_but_all(unknown):
+    truths = [truth(('Car', *BOX), ('Pedestrian', *BOX)), truth(('Car', *BOX, *unknown))]
+    report = make_report(truths, [found((0, 0.9, *BOX))] * 2, CLASSES, 0.5, 0.4)
+    row = report['kitti']['ap11']['car']
+    assert (row['easy'], row['moderate'], row['hard']) == (None, None, None)
+    assert row['all'] == pytest.approx(1 / 11), 'the second sample is no point of the eleven'
+    assert report['kitti']['ap11']['pedestrian']['easy'] == 0
+    assert 'need every object to state its truncation' in format_report(report)
+
+
+def test_dont_care_need_not_state_its_truncation():
+    scene = truth(('DontCare', 0, 0, 90, 90, -1, -1), ('Car', *BOX))
+    report = make_report([scene], [found((0, 0.9, *BOX))], CLASSES, 0.5, 0.4)
+    assert report['kitti']['ap11']['car']['easy'] == pytest.approx(1 / 11)
+
+
+def test_table_shows_every_number():
+    truths = [truth(('Car', *BOX))] * 41
+    detections = [found((0, 0.9, *BOX))] * 40 + [found((0, 0.2, 500, 0, 560, 60))]
+    report = make_report(truths, detections, CLASSES, 0.5, 0.4)
+    lines = [line.split() for line in format_report(report).splitlines()]
+    assert lines[0] == ['41', 'images']
+    assert lines[2] == ['AP11', 'overlap', 'easy', 'moderate', 'hard', 'all']
+    # 40 of 41 found: 40 samples at precision 1, the last of 41 not reached
+    assert lines[3] == ['car', '0.70', *['0.909'] * 4]
+    assert lines[4] == ['pedestrian', '0.50', *['-'] * 4]
+    assert ['car', '0.50', *['0.975'] * 4] in lines
+    assert ['car', '41', '40', '0', '1', '1.000', '0.976'] in lines
+    assert 'fewer than' not in format_report(report)
+
+
+def test_table_warns_of_few_objects():
+    report = make_report([truth(('Car', *BOX))], [found()], CLASSES, 0.5, 0.4)
+    assert format_report(report).splitlines()[-1].startswith('car: fewer than 41 objects')
