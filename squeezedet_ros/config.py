@@ -165,12 +165,10 @@ class ModelConfig:
         """
         try:
             values = json.loads(text)
-            known = {item.name for item in fields(cls)}
-            unknown = set(values) - known
+            unknown = set(values) - {item.name for item in fields(cls)}
             if unknown:
                 raise ConfigError(f'unknown model settings: {", ".join(sorted(unknown))}')
-            values = {key: _as_tuples(value) for key, value in values.items()}
-            return cls(**values)
+            return cls(**{key: _as_tuples(values[key]) for key in values})
         except (json.JSONDecodeError, TypeError) as error:
             raise ConfigError(f'model config is not the expected JSON object: {error}') from error
 

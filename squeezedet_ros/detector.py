@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.detections import Detections
@@ -19,7 +18,13 @@ from squeezedet_ros.preprocessing import fit_image, FitTransform, Image
 
 
 class StageSeconds(NamedTuple):
-    """Wall time of a batch in each stage of the pipe."""
+    """
+    Wall time of a batch in each stage of the pipe.
+
+    :param preprocess: fitting, upload, normalising.
+    :param network: the forward pass.
+    :param select: decoding, top N, suppression, threshold.
+    """
 
     preprocess: float
     network: float
@@ -85,12 +90,17 @@ class Detector:
         selection = self.selection
         start = perf_counter()
         fitted = [fit_image(_checked(image), self.model) for image in images]
-        batches = _group_by_size([pixels for pixels, _ in fitted])
+        groups = _group_by_size([pixels for pixels, _ in fitted])
+        inputs = [
+            self._engine.prepare(np.stack([fitted[row][0] for row in rows])) for rows in groups
+        ]
         prepared = perf_counter()
-        candidates = [(rows, self._engine.run(batch, selection.top_n)) for rows, batch in batches]
+        outputs = [self._engine.forward(pixels) for pixels in inputs]
         looked = perf_counter()
         results = [Detections.empty()] * len(images)
-        for rows, found in candidates:
+        for rows, raw in zip(groups, outputs, strict=True):
+            height, width, _ = fitted[rows[0]][0].shape
+            found = self._engine.candidates(raw, (height, width), selection.top_n)
             for position, row in enumerate(rows):
                 size = images[row].shape[0], images[row].shape[1]
                 boxes = _source_detections(found, position, fitted[row][1], size)
@@ -107,12 +117,12 @@ def _checked(image: Image) -> Image:
     return image
 
 
-def _group_by_size(fitted: list[Image]) -> list[tuple[list[int], NDArray[np.uint8]]]:
-    """Return batches of equal size, each with the positions its images came from."""
+def _group_by_size(fitted: list[Image]) -> list[list[int]]:
+    """Return the positions of images of equal size, which can go through together."""
     rows: dict[tuple[int, ...], list[int]] = {}
     for position, image in enumerate(fitted):
         rows.setdefault(image.shape, []).append(position)
-    return [(group, np.stack([fitted[row] for row in group])) for group in rows.values()]
+    return list(rows.values())
 
 
 def _source_detections(

@@ -2,7 +2,8 @@ import cv2
 import numpy as np
 import pytest
 from squeezedet_ros.data.ground_truth import GroundTruth
-from squeezedet_ros.data.kitti import format_labels, list_frames, read_image, read_labels
+from squeezedet_ros.data.kitti import list_frames, read_image, read_labels
+from squeezedet_ros.data.kitti_writer import format_labels
 from squeezedet_ros.errors import DatasetError
 
 LINE = 'Car 0.88 3 -0.69 0.00 192.37 402.31 374.00 1.60 1.57 3.23 -2.70 1.74 3.68 -1.29\n'

@@ -85,18 +85,6 @@ def read_labels(path: Path) -> GroundTruth:
     return GroundTruth(columns[:, 2:], tuple(names), columns[:, 0], columns[:, 1].astype(np.int64))
 
 
-def format_labels(truth: GroundTruth) -> str:
-    """Return the text of a KITTI label file; the 3D numbers hold KITTI's values for unknown."""
-    lines = []
-    rows = zip(truth.names, truth.truncated, truth.occluded, truth.boxes, strict=True)
-    for name, truncated, occluded, box in rows:
-        edges = ' '.join(f'{edge:.2f}' for edge in box)
-        lines.append(
-            f'{name} {truncated:.2f} {occluded} -10 {edges} -1 -1 -1 -1000 -1000 -1000 -10\n'
-        )
-    return ''.join(lines)
-
-
 def read_image(path: Path) -> NDArray[np.uint8]:
     """
     Read an image file as (height, width, 3) uint8, blue, green, red.

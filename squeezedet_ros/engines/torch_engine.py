@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.config import EngineConfig, Precision
 from squeezedet_ros.errors import DeviceError
-from squeezedet_ros.network import SqueezeDet
+from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.postprocessing import Candidates, top_candidates
 from squeezedet_ros.preprocessing import normalize
 import torch
@@ -54,7 +54,7 @@ def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 
 class TorchEngine:
     """
-    Runs a batch of fitted images to its candidates, in one visit to the device.
+    Takes a batch of fitted images to its candidates, in one visit to the device.
 
     On CUDA the bytes are uploaded from pinned memory and everything up to the top N stays on
     the device, so that one small copy comes back.
@@ -84,24 +84,32 @@ class TorchEngine:
             name = f'{self.device} ({torch.cuda.get_device_name(self.device)})'
         return f'torch {torch.__version__} on {name}, {str(self.dtype).removeprefix("torch.")}'
 
-    def run(self, images: NDArray[np.uint8], top_n: int) -> Candidates:
+    @torch.inference_mode()
+    def prepare(self, images: NDArray[np.uint8]) -> Tensor:
         """
-        Return the candidates of a batch, float32 on the CPU.
+        Return the network's input on the device.
 
         :param images: (N, height, width, 3) uint8, fitted to the network.
         """
-        with torch.inference_mode():
-            raw = self._network(normalize(self._upload(images), self._mean, self.dtype))
-            raw = type(raw)(*(part.float() for part in raw))
-            size = images.shape[1], images.shape[2]
-            found = top_candidates(raw, self._anchors_for(size), top_n, self.model.exp_thresh)
-            return Candidates(*(part.cpu() for part in found))
-
-    def _upload(self, images: NDArray[np.uint8]) -> Tensor:
         batch = torch.from_numpy(images)
-        if self.device.type == 'cpu':
-            return batch
-        return batch.pin_memory().to(self.device, non_blocking=True)
+        if self.device.type == 'cuda':
+            batch = batch.pin_memory().to(self.device, non_blocking=True)
+        return normalize(batch, self._mean, self.dtype)
+
+    @torch.inference_mode()
+    def forward(self, pixels: Tensor) -> RawPrediction:
+        """Return what the network says of a prepared batch, once the device has finished it."""
+        raw: RawPrediction = self._network(pixels)
+        if self.device.type == 'cuda':
+            torch.cuda.synchronize(self.device)
+        return raw
+
+    @torch.inference_mode()
+    def candidates(self, raw: RawPrediction, size: tuple[int, int], top_n: int) -> Candidates:
+        """Return the top N of each image, float32 on the CPU; ``size`` is the network's input."""
+        raw = RawPrediction(*(part.float() for part in raw))
+        found = top_candidates(raw, self._anchors_for(size), top_n, self.model.exp_thresh)
+        return Candidates(*(part.cpu() for part in found))
 
     def _anchors_for(self, size: tuple[int, int]) -> Tensor:
         if size not in self._anchors:

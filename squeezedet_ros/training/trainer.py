@@ -179,7 +179,11 @@ class Trainer:
         path = self._out / 'log.jsonl'
         if not path.is_file():
             return float('-inf')
-        entries = [json.loads(line) for line in path.read_text().splitlines()]
+        # A line without its end was cut off by the stop.
+        lines = [
+            line for line in path.read_text().splitlines(keepends=True) if line.endswith('\n')
+        ]
+        entries = [json.loads(line) for line in lines]
         # Steps count from 0, evaluations after them, so a step equal to ours is still to come.
         entries = [entry for entry in entries if entry['step'] < self.step + ('score' in entry)]
         write_atomically(path, ''.join(json.dumps(entry) + '\n' for entry in entries).encode())

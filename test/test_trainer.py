@@ -1,0 +1,142 @@
+import json
+
+import pytest
+from safetensors import safe_open
+from squeezedet_ros.checkpoint import load_checkpoint
+from squeezedet_ros.config import ModelConfig
+from squeezedet_ros.data.kitti import list_frames
+from squeezedet_ros.data.kitti_writer import write_kitti
+from squeezedet_ros.data.synthetic.drive import render_scene
+from squeezedet_ros.errors import CheckpointError, ConfigError
+from squeezedet_ros.network import SqueezeDet
+from squeezedet_ros.training.recipe import TrainingConfig
+from squeezedet_ros.training.trainer import Trainer
+import torch
+
+MODEL = ModelConfig(fit='adaptive', anchor_placement='stride', input_size=(64, 128))
+TRAINING = TrainingConfig(
+    window=(64, 96), batch_size=2, epochs=6, evaluate_every=2, workers=0, learning_rate=1e-3
+)
+
+
+@pytest.fixture(scope='module')
+def frames(tmp_path_factory):
+    directory = tmp_path_factory.mktemp('drawn')
+    write_kitti(directory, [render_scene(seed, (96, 192)) for seed in range(4)])
+    return list_frames(directory, 'train')
+
+
+def network():
+    torch.manual_seed(3)
+    return SqueezeDet(MODEL)
+
+
+def trainer(frames, out, training=TRAINING, evaluate=None):
+    return Trainer(network(), frames, training, out, evaluate)
+
+
+def stop_after(steps):
+    """Return an evaluation that breaks a training off, as a killed one is."""
+
+    def evaluate(_):
+        stop_after.calls += 1
+        if stop_after.calls == steps:
+            raise KeyboardInterrupt
+        return 0.0, {}
+
+    stop_after.calls = 0
+    return evaluate
+
+
+@pytest.mark.parametrize('recipe', ['modern', 'paper'])
+def test_resumed_training_ends_as_the_unbroken_one(frames, tmp_path, monkeypatch, recipe):
+    monkeypatch.setattr('squeezedet_ros.training.trainer._SAVE_SECONDS', 0.0)
+    training = TrainingConfig(
+        recipe=recipe, window=(64, 96), batch_size=2, epochs=6, evaluate_every=1, workers=0
+    )
+    whole = trainer(frames, tmp_path / 'whole', training).fit()
+    broken = trainer(frames, tmp_path / 'broken', training, stop_after(3))
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit()
+    resumed = trainer(frames, tmp_path / 'broken', training)
+    assert 0 < resumed.step < resumed.steps == 12
+    found = resumed.fit().state_dict()
+    for key, value in whole.state_dict().items():
+        assert torch.equal(found[key], value), key
+    logs = [
+        [json.loads(line) for line in (tmp_path / name / 'log.jsonl').read_text().splitlines()]
+        for name in ('whole', 'broken')
+    ]
+    steps = [[entry['step'] for entry in log if 'lr' in entry] for log in logs]
+    assert steps[0] == steps[1] == list(range(12))
+
+
+def test_half_a_log_line_is_dropped(frames, tmp_path):
+    trainer(frames, tmp_path).fit()
+    with (tmp_path / 'log.jsonl').open('a') as log:
+        log.write('{"step": 1')
+    assert trainer(frames, tmp_path).step == 12
+
+
+def test_other_settings_are_refused(frames, tmp_path):
+    trainer(frames, tmp_path).fit()
+    with pytest.raises(CheckpointError, match='other settings'):
+        trainer(frames, tmp_path, TrainingConfig(batch_size=2))
+
+
+def test_damaged_state_is_refused(frames, tmp_path):
+    (tmp_path / 'state.safetensors').write_bytes(b'half')
+    with pytest.raises(CheckpointError, match='cannot be resumed'):
+        trainer(frames, tmp_path)
+
+
+def test_unknown_layer_is_refused(frames, tmp_path):
+    with pytest.raises(ConfigError, match="got 'fire99'"):
+        trainer(frames, tmp_path, TrainingConfig(frozen=('fire99',)))
+
+
+def test_best_and_last_are_kept(frames, tmp_path):
+    scores = iter([0.2, 0.5, 0.3])
+    seen = []
+
+    def evaluate(found):
+        seen.append(found.convdet.bias.clone())
+        return next(scores), {'ap': {}}
+
+    trainer(frames, tmp_path, evaluate=evaluate).fit()
+    assert torch.equal(load_checkpoint(tmp_path / 'best.safetensors').convdet.bias, seen[1])
+    assert torch.equal(load_checkpoint(tmp_path / 'last.safetensors').convdet.bias, seen[2])
+    with safe_open(tmp_path / 'state.safetensors', framework='pt') as state:
+        assert int(state.get_tensor('step')) == 12
+
+
+def test_frozen_layers_keep_their_weights(frames, tmp_path):
+    start = network().state_dict()
+    found = (
+        trainer(
+            frames,
+            tmp_path,
+            TrainingConfig(
+                window=(64, 96), batch_size=2, epochs=1, workers=0, frozen=('conv1', 'fire2')
+            ),
+        )
+        .fit()
+        .state_dict()
+    )
+    same = {key.rsplit('.', 1)[0] for key in start if torch.equal(start[key], found[key])}
+    assert {'conv1', 'fires.fire2.squeeze', 'fires.fire2.expand3x3'} <= same
+    assert 'convdet' not in same
+
+
+def test_loss_falls_on_few_images(frames, tmp_path):
+    training = TrainingConfig(
+        window=(64, 96), batch_size=4, epochs=40, workers=0, scale_jitter=1.0, learning_rate=2e-3
+    )
+    trainer(frames, tmp_path, training).fit()
+    lines = [json.loads(line) for line in (tmp_path / 'log.jsonl').read_text().splitlines()]
+    losses = [
+        sum(entry[part] for part in ('classification', 'confidence_positive', 'box'))
+        for entry in lines
+        if 'lr' in entry
+    ]
+    assert sum(losses[-8:]) < 0.8 * sum(losses[:8])
