@@ -11,11 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.data.ground_truth import GroundTruth
-from squeezedet_ros.errors import DatasetError
+from squeezedet_ros.errors import DatasetError, ImageDecodeError
+from squeezedet_ros.image_codec import decode_compressed
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 
@@ -91,7 +91,9 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
     :raises DatasetError: when it is missing or cannot be decoded.
     """
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise DatasetError(f'{path} is not an image that can be read')
-    return image.astype(np.uint8, copy=False)
+    try:
+        return decode_compressed(path.read_bytes())
+    except FileNotFoundError as error:
+        raise DatasetError(f'no image {path}') from error
+    except ImageDecodeError as error:
+        raise DatasetError(f'{path} is not an image that can be read: {error}') from error

@@ -1,0 +1,162 @@
+"""Plays a bag into a detector node and records what it says: three processes, joined by DDS."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+import sys
+import time
+from typing import NamedTuple
+
+from squeezedet_ros.cli.processes import Child, Children
+from squeezedet_ros.data.bag import image_topic
+from squeezedet_ros.data.recording import Recording
+from squeezedet_ros.errors import SqueezeDetError
+from tqdm import tqdm
+
+CAMERA = 'camera'
+_PERIOD = 0.1
+_ARRIVAL_PATIENCE = 5.0
+
+
+class DriveError(SqueezeDetError):
+    """A process of the drive failed, or kept silent for too long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drive:
+    """
+    What to play, and to whom.
+
+    :param topic: of the bag, with images.
+    :param frames: how many there are on it.
+    :param rate: fastest pace, as a multiple of the recorded one; a slower machine sets its own.
+    :param parameters: of the node.
+    :param timeout: seconds for the node to become ready, and for it to answer a frame.
+    """
+
+    bag: Path
+    topic: str
+    compressed: bool
+    frames: int
+    rate: float
+    parameters: dict[str, object]
+    timeout: float
+
+
+class DriveResult(NamedTuple):
+    """What came back, and the node's resident memory in MiB after its first and its last frame."""
+
+    recording: Recording
+    memory_mib: tuple[float | None, float | None]
+
+
+def prepare_environment() -> None:
+    """
+    Give the processes to come a DDS of their own, where the user has not chosen one.
+
+    A domain by process number keeps two drives, or a drive and a robot, from hearing each other.
+    """
+    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
+    os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
+    profile = find_dds_profile()
+    if profile is not None:
+        os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', str(profile))
+        os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', str(profile))
+
+
+def find_dds_profile() -> Path | None:
+    """Return the shared-memory profile of the source tree or of an installation."""
+    prefixes = [Path(item) for item in os.environ.get('AMENT_PREFIX_PATH', '').split(':') if item]
+    places = [Path(__file__).parents[2] / 'config']
+    places += [prefix / 'share/squeezedet_ros/config' for prefix in (*prefixes, Path(sys.prefix))]
+    profiles = (place / 'fastdds.xml' for place in places)
+    return next((profile for profile in profiles if profile.is_file()), None)
+
+
+def drive_through_node(drive: Drive, folder: Path) -> DriveResult:
+    """
+    Play a bag into a node of its own and return what it said.
+
+    :param folder: for what is recorded, and what the processes print.
+    :raises DriveError: when a process fails or keeps silent; with the last lines it printed.
+    """
+    path = folder / 'recording.jsonl'
+    path.unlink(missing_ok=True)
+    recording = Recording(path)
+    with Children(folder / 'log') as children:
+        recorder = children.start('recorder', _recorder_command(path))
+        node = children.start('node', _node_command(drive.parameters))
+        _await_ready(recording, (recorder, node), drive.timeout)
+        player = children.start('player', _player_command(drive))
+        first = _follow(recording, (recorder, node), player, drive.frames)
+        last = node.memory_mib()
+    return DriveResult(recording, (first, last))
+
+
+def _module(name: str, *arguments: str) -> list[str]:
+    return [sys.executable, '-m', name, *arguments]
+
+
+def _recorder_command(path: Path) -> list[str]:
+    return _module('squeezedet_ros.ros.detection_recorder', '--camera', CAMERA, '--out', str(path))
+
+
+def _node_command(parameters: dict[str, object]) -> list[str]:
+    # JSON is YAML, so that every value arrives as what it is.
+    settings = [f'{name}:={json.dumps(value)}' for name, value in parameters.items()]
+    options = [word for setting in settings for word in ('-p', setting)]
+    return _module('squeezedet_ros.ros.detector_node', '--ros-args', *options)
+
+
+def _player_command(drive: Drive) -> list[str]:
+    remap = f'{drive.topic}:={image_topic(CAMERA, compressed=drive.compressed)}'
+    options = ['--topics', drive.topic, '--remap', remap, '--rate', str(drive.rate)]
+    options += ['--subscribers', '1', '--in-flight', '1', '--timeout', str(drive.timeout)]
+    return _module('squeezedet_ros', 'play-bag', str(drive.bag), *options)
+
+
+def _check_alive(*children: Child) -> None:
+    for child in children:
+        if child.exit_status is not None:
+            raise DriveError(
+                f'the {child.name} ended with status {child.exit_status}:\n{child.last_words()}'
+            )
+
+
+def _await_ready(recording: Recording, children: tuple[Child, ...], timeout: float) -> None:
+    give_up = time.monotonic() + timeout
+    while not recording.ready:
+        _check_alive(*children)
+        if time.monotonic() > give_up:
+            words = '\n'.join(child.last_words() for child in children)
+            raise DriveError(f'the node was not ready within {timeout:g} s:\n{words}')
+        time.sleep(_PERIOD)
+        recording.update()
+
+
+def _follow(
+    recording: Recording, listeners: tuple[Child, ...], player: Child, frames: int
+) -> float | None:
+    """Show progress until all has arrived; return the node's memory after the first frame."""
+    memory: float | None = None
+    node = listeners[-1]
+    silent_since = time.monotonic()
+    with tqdm(total=frames, unit='frame', desc='looking') as progress:
+        while True:
+            recording.update()
+            if len(recording.statuses) > progress.n:
+                progress.update(len(recording.statuses) - progress.n)
+                memory = memory or node.memory_mib()
+                silent_since = time.monotonic()
+            if player.exit_status is not None:
+                silence = time.monotonic() - silent_since
+                if recording.is_complete(frames) or silence > _ARRIVAL_PATIENCE:
+                    break
+            _check_alive(*listeners)
+            time.sleep(_PERIOD)
+    if player.exit_status:
+        _check_alive(player)
+    return memory

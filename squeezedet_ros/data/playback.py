@@ -1,0 +1,76 @@
+"""When each message of a bag is due."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from squeezedet_ros.config import check_settings, setting
+from squeezedet_ros.data.truth_message import NANOSECONDS
+from squeezedet_ros.errors import ConfigError, SqueezeDetError
+
+
+class PlaybackError(SqueezeDetError):
+    """Nobody listens to a bag that is played, or nobody answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybackConfig:
+    """How a bag is published."""
+
+    rate: float = setting(1.0, 'pace, as a multiple of the recorded one', bounds=(0.01, 100.0))
+    loop: bool = setting(False, 'begin again at the end, until interrupted')
+    clock: bool = setting(False, 'publish the time of recording on /clock')
+    subscribers: int = setting(
+        0, 'subscribers each topic must have before the first message', bounds=(0, 100)
+    )
+    in_flight: int = setting(
+        0,
+        'images of a camera that may be without their <camera>/frame_status; the next one '
+        'waits, so that no frame is lost on a slow machine (0 never waits)',
+        bounds=(0, 1000),
+    )
+    timeout: float = setting(
+        60.0, 'seconds to wait for a subscriber or a frame_status', bounds=(0.1, 3600.0)
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+class Pace:
+    """
+    Turns times of recording into times of sending, in seconds of a steady clock.
+
+    :param rate: multiple of the recorded pace.
+    """
+
+    def __init__(self, rate: float) -> None:
+        self._rate = rate
+        self._origin: float | None = None
+
+    def due(self, recorded_ns: int, now: float) -> float:
+        """Return when a message is to be sent; the first one is due at once."""
+        elapsed = recorded_ns / NANOSECONDS / self._rate
+        if self._origin is None:
+            self._origin = now - elapsed
+        return self._origin + elapsed
+
+    def postpone(self, seconds: float) -> None:
+        """Move everything that is still to come, after the sending had to wait."""
+        if self._origin is not None:
+            self._origin += seconds
+
+
+def parse_remaps(remaps: list[str]) -> dict[str, str]:
+    """
+    Return new topic names by old ones, without leading slashes, from ``OLD:=NEW``.
+
+    :raises ConfigError: when one is not of this form.
+    """
+    names = {}
+    for remap in remaps:
+        old, separator, new = remap.partition(':=')
+        if not (separator and old and new):
+            raise ConfigError(f'a remap must be OLD:=NEW, got {remap!r}')
+        names[old.lstrip('/')] = new.lstrip('/')
+    return names

@@ -1,0 +1,136 @@
+"""Pictures for people: boxes on an image, and many images on one sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+import math
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from squeezedet_ros.detections import Detections
+
+Image = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+# Okabe and Ito's colours, told apart by colour-blind eyes too; blue, green, red.
+PALETTE: tuple[Colour, ...] = (
+    (0, 159, 230),
+    (233, 180, 86),
+    (115, 158, 0),
+    (66, 228, 240),
+    (167, 121, 204),
+    (0, 94, 213),
+    (178, 114, 0),
+)
+TRUTH_COLOUR: Colour = (255, 255, 255)
+_BLACK: Colour = (0, 0, 0)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_SHEET_BACKGROUND = 24
+_SHEET_GAP = 6
+
+
+def draw_detections(image: Image, detections: Detections, classes: Sequence[str]) -> Image:
+    """
+    Return a copy of an image with each detection's box, class and score on it.
+
+    :param image: (height, width, 3) uint8 blue, green, red.
+    :param classes: names by label.
+    """
+    canvas: Image = image.copy()
+    # The best last, so that its caption is not covered.
+    for box, score, label in reversed(
+        list(zip(detections.boxes, detections.scores, detections.labels, strict=True))
+    ):
+        colour = PALETTE[label % len(PALETTE)]
+        _rectangle(canvas, box, colour, _thickness(canvas))
+        _tag(canvas, f'{classes[label]} {score:.2f}', box, colour)
+    return canvas
+
+
+def draw_truth(image: Image, boxes_xyxy: NDArray[np.float32], names: Iterable[str]) -> Image:
+    """
+    Return a copy of an image with what is truly there in thin white, named below each box.
+
+    :param image: (height, width, 3) uint8 blue, green, red.
+    :param boxes_xyxy: (N, 4) in pixels of the image.
+    """
+    canvas: Image = image.copy()
+    scale = _font_scale(canvas) * 0.8
+    for box, name in zip(boxes_xyxy, names, strict=True):
+        _rectangle(canvas, box, TRUTH_COLOUR, 1)
+        (_, height), _ = cv2.getTextSize(name, _FONT, scale, 1)
+        corner = round(float(box[0])), round(float(box[3])) + height + 2
+        cv2.putText(canvas, name, corner, _FONT, scale, TRUTH_COLOUR, 1, cv2.LINE_AA)
+    return canvas
+
+
+def contact_sheet(
+    images: Sequence[Image], captions: Sequence[str], *, columns: int = 2, width: int = 1920
+) -> Image:
+    """
+    Return one picture with all images on it, row by row, each above its caption.
+
+    :param images: at least one, (height, width, 3) uint8 blue, green, red; sizes may differ.
+    :param captions: one for each image.
+    :param width: of the sheet, in pixels.
+    :raises ValueError: when there is no image, or captions and images differ in number.
+    """
+    if not images or len(captions) != len(images) or columns < 1:
+        raise ValueError(
+            'expected at least one image, a caption each and a column, '
+            f'got {len(images)}, {len(captions)} and {columns}'
+        )
+    columns = min(columns, len(images))
+    cell = (width - _SHEET_GAP * (columns + 1)) // columns
+    cells = [_cell(*pair, cell) for pair in zip(images, captions, strict=True)]
+    rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+    heights = [max(len(picture) for picture in row) for row in rows]
+    sheet = np.full(
+        (sum(heights) + _SHEET_GAP * (len(rows) + 1), width, 3), _SHEET_BACKGROUND, np.uint8
+    )
+    top = _SHEET_GAP
+    for row, height in zip(rows, heights, strict=True):
+        for column, picture in enumerate(row):
+            left = _SHEET_GAP + column * (cell + _SHEET_GAP)
+            bottom, right = top + len(picture), left + cell
+            sheet[top:bottom, left:right] = picture
+        top += height + _SHEET_GAP
+    return sheet
+
+
+def _cell(image: Image, caption: str, width: int) -> Image:
+    height = max(1, round(image.shape[0] * width / image.shape[1]))
+    shrinks = width < image.shape[1]
+    picture = cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    )
+    strip = np.full((24, width, 3), _SHEET_BACKGROUND, np.uint8)
+    cv2.putText(strip, caption, (4, 17), _FONT, 0.5, TRUTH_COLOUR, 1, cv2.LINE_AA)
+    return np.vstack([picture, strip]).astype(np.uint8, copy=False)
+
+
+def _thickness(image: Image) -> int:
+    return max(1, round(math.sqrt(image.shape[0] * image.shape[1]) / 450))
+
+
+def _font_scale(image: Image) -> float:
+    return max(0.35, math.sqrt(image.shape[0] * image.shape[1]) / 1300)
+
+
+def _rectangle(image: Image, box: NDArray[np.float32], colour: Colour, thickness: int) -> None:
+    x0, y0, x1, y1 = (round(float(edge)) for edge in box)
+    cv2.rectangle(image, (x0, y0), (x1, y1), colour, thickness)
+
+
+def _tag(image: Image, text: str, box: NDArray[np.float32], colour: Colour) -> None:
+    """Write text on a plate of the box's colour, above the box or, at the top edge, in it."""
+    scale = _font_scale(image)
+    (width, height), baseline = cv2.getTextSize(text, _FONT, scale, 1)
+    plate = height + baseline + 2
+    left = max(0, min(round(float(box[0])), image.shape[1] - width))
+    top = round(float(box[1])) - plate
+    top = top if top >= 0 else round(float(box[1]))
+    cv2.rectangle(image, (left, top), (left + width, top + plate), colour, cv2.FILLED)
+    corner = left, top + height + 1
+    cv2.putText(image, text, corner, _FONT, scale, _BLACK, 1, cv2.LINE_AA)

@@ -1,0 +1,53 @@
+"""When each message of a bag is due."""
+
+import pytest
+from squeezedet_ros.data.playback import Pace, parse_remaps, PlaybackConfig
+from squeezedet_ros.errors import ConfigError
+
+SECOND = 1_000_000_000
+
+
+def test_the_first_message_is_due_at_once_and_the_others_as_recorded():
+    pace = Pace(1.0)
+    assert pace.due(50 * SECOND, now=7.0) == pytest.approx(7.0)
+    assert pace.due(50 * SECOND + SECOND // 10, now=7.01) == pytest.approx(7.1)
+    assert pace.due(52 * SECOND, now=7.2) == pytest.approx(9.0)
+
+
+def test_the_rate_divides_the_time_between_messages():
+    pace = Pace(4.0)
+    pace.due(0, now=1.0)
+    assert pace.due(2 * SECOND, now=1.0) == pytest.approx(1.5)
+
+
+def test_after_a_wait_the_rest_keeps_its_distances():
+    pace = Pace(1.0)
+    pace.due(0, now=0.0)
+    pace.postpone(0.5)
+    assert pace.due(SECOND, now=0.5) == pytest.approx(1.5)
+    assert pace.due(2 * SECOND, now=0.5) == pytest.approx(2.5)
+
+
+def test_waiting_before_the_first_message_changes_nothing():
+    pace = Pace(1.0)
+    pace.postpone(5.0)
+    assert pace.due(0, now=3.0) == pytest.approx(3.0)
+
+
+def test_remaps_lose_their_leading_slashes():
+    assert parse_remaps(['/kitti/left:=/camera/image_raw', 'a:=b']) == {
+        'kitti/left': 'camera/image_raw',
+        'a': 'b',
+    }
+
+
+@pytest.mark.parametrize('remap', ['a', 'a=b', ':=b', 'a:='])
+def test_a_malformed_remap_is_told(remap):
+    with pytest.raises(ConfigError, match='a remap must be OLD:=NEW'):
+        parse_remaps([remap])
+
+
+@pytest.mark.parametrize('setting', [{'rate': 0.0}, {'in_flight': -1}, {'timeout': 0.0}])
+def test_settings_have_bounds(setting):
+    with pytest.raises(ConfigError, match=next(iter(setting))):
+        PlaybackConfig(**setting)

@@ -1,0 +1,149 @@
+"""A bag on topics: the player as its own process, on real DDS."""
+
+import os
+import subprocess
+import sys
+
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+import pytest
+from ros_testing import Client, fresh_domain, picture
+from rosgraph_msgs.msg import Clock
+from sensor_msgs.msg import Image
+from squeezedet_ros.data.bag import BagWriter
+from squeezedet_ros.data.ground_truth import GroundTruth
+from vision_msgs.msg import Detection2DArray
+
+pytestmark = pytest.mark.ros
+STAMP = 5_000_000_000
+STEP = 50_000_000
+TRUTH = GroundTruth(
+    np.array([[10, 20, 30, 60]], np.float32), ('Car',), np.zeros(1, np.float32), np.zeros(1, int)
+)
+
+
+@pytest.fixture
+def bag(tmp_path):
+    with BagWriter(tmp_path / 'bag') as writer:
+        for index in range(6):
+            stamp = STAMP + index * STEP
+            writer.write_ground_truth('front', stamp, TRUTH)
+            writer.write_image('front', stamp, picture(index))
+    return tmp_path / 'bag'
+
+
+class Player:
+    """``squeezedet play-bag`` as its own process, ended with the block."""
+
+    def __init__(self, domain, *arguments):
+        command = [sys.executable, '-m', 'squeezedet_ros', 'play-bag', *map(str, arguments)]
+        environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain)}
+        self.process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.communicate()
+
+    def has_ended(self):
+        return self.process.poll() is not None
+
+
+@pytest.fixture
+def client():
+    domain = fresh_domain()
+    with Client(domain) as client:
+        client.domain = domain
+        yield client
+
+
+def stamps(messages):
+    return [m.header.stamp.sec * 10**9 + m.header.stamp.nanosec for m in messages]
+
+
+def test_every_message_arrives_as_it_was(bag, client):
+    images = client.collect(Image, 'front/image_raw')
+    truths = client.collect(Detection2DArray, 'front/ground_truth')
+    with Player(client.domain, bag, '--subscribers', 1) as player:
+        client.spin_until(player.has_ended)
+        client.spin_until(lambda: len(images) == len(truths) == 6)
+        assert player.process.returncode == 0
+        assert '12 messages played' in player.process.stdout.read()
+    assert stamps(images) == stamps(truths) == [STAMP + index * STEP for index in range(6)]
+    for index, image in enumerate(images):
+        assert (image.encoding, image.step, image.header.frame_id) == ('bgr8', 480, 'front')
+        np.testing.assert_array_equal(np.frombuffer(image.data, np.uint8), picture(index).ravel())
+    box = truths[0].detections[0].bbox
+    assert (box.center.position.x, box.center.position.y) == (20.0, 40.0)
+    assert (box.size_x, box.size_y) == (20.0, 40.0)
+
+
+def test_one_topic_under_another_name_with_the_time(bag, client):
+    images = client.collect(Image, 'camera/image_raw')
+    others = client.collect(Detection2DArray, 'front/ground_truth')
+    times = client.collect(Clock, '/clock')
+    options = ('--topics', 'front/image_raw', '--remap', '/front/image_raw:=camera/image_raw')
+    with Player(client.domain, bag, *options, '--subscribers', 1, '--clock') as player:
+        client.spin_until(player.has_ended)
+        client.spin_until(lambda: len(images) == 6)
+    assert not others
+    told = [time.clock.sec * 10**9 + time.clock.nanosec for time in times]
+    assert told == sorted(told)
+    assert told[-1] == STAMP + 5 * STEP
+
+
+def test_the_next_image_waits_for_the_answer_to_the_last(bag, client):
+    images = client.collect(Image, 'front/image_raw')
+    answers = client.node.create_publisher(DiagnosticArray, 'front/frame_status', 10)
+    options = ('--topics', 'front/image_raw', '--subscribers', 1, '--in-flight', 2, '--rate', 100)
+    with Player(client.domain, bag, *options) as player:
+        client.spin_until(lambda: len(images) == 2)
+        client.spin_for(0.5)
+        assert len(images) == 2
+        client.spin_until(answers.get_subscription_count)
+        for expected in (3, 4, 5, 6):
+            answers.publish(DiagnosticArray())
+            client.spin_until(lambda count=expected: len(images) == count)
+            client.spin_for(0.2)
+            assert len(images) == expected
+        assert not player.has_ended()
+        for _ in range(2):
+            answers.publish(DiagnosticArray())
+        client.spin_until(player.has_ended)
+        assert player.process.returncode == 0
+
+
+def test_silence_instead_of_an_answer_is_told(bag, client):
+    images = client.collect(Image, 'front/image_raw')
+    client.node.create_publisher(DiagnosticArray, 'front/frame_status', 10)
+    with Player(client.domain, bag, '--in-flight', 1, '--timeout', 2) as player:
+        client.spin_until(player.has_ended)
+        assert player.process.returncode == 2
+        assert 'waited 2 s for front/frame_status of an image' in player.process.stdout.read()
+    assert len(images) <= 1
+
+
+def test_nobody_listens(bag):
+    with Player(fresh_domain(), bag, '--subscribers', 1, '--timeout', 0.5) as player:
+        assert player.process.wait(60) == 2
+        said = player.process.stdout.read()
+    assert 'squeezedet play-bag: waited 0.5 s for a subscriber of /front/' in said
+
+
+def test_a_topic_that_is_not_there(bag):
+    with Player(fresh_domain(), bag, '--topics', 'front/image') as player:
+        assert player.process.wait(60) == 2
+        assert 'nearest: front/image_raw' in player.process.stdout.read()
+
+
+def test_a_loop_goes_on_until_interrupted(bag, client):
+    images = client.collect(Image, 'front/image_raw')
+    with Player(client.domain, bag, '--subscribers', 0, '--loop', '--rate', 20) as player:
+        client.spin_until(lambda: len(images) > 20)
+        player.process.send_signal(2)
+        assert player.process.wait(60) == 130
+        assert 'Traceback' not in player.process.stdout.read()
