@@ -1,0 +1,206 @@
+"""The lifecycle node ``detector``: camera images in, ``vision_msgs/Detection2DArray`` out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import signal
+import socket
+import sys
+from threading import Thread
+
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState
+import rclpy
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.signals import SignalHandlerOptions
+from rclpy.task import Future
+from squeezedet_ros.config import SelectionConfig
+from squeezedet_ros.errors import SqueezeDetError
+from squeezedet_ros.ros import messages
+from squeezedet_ros.ros.parameters import NodeParameters
+from squeezedet_ros.ros.pipeline import Pipeline
+from std_srvs.srv import SetBool
+
+_DIAGNOSTICS_PERIOD_S = 1.0
+
+
+class DetectorNode(LifecycleNode):
+    """
+    Loads a detector at configure, looks at frames while active.
+
+    The work is done by :class:`Pipeline`; here is only when it exists and runs.
+    """
+
+    def __init__(self) -> None:
+        super().__init__('detector')
+        self._pipeline: Pipeline | None = None
+        self._refusal = ''
+        self._settings = NodeParameters(
+            self, lambda: self._pipeline is not None, self._change_selection
+        )
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        # Steady, so that it ticks without a simulated clock too.
+        self.create_timer(
+            _DIAGNOSTICS_PERIOD_S,
+            self._publish_diagnostics,
+            clock=Clock(clock_type=ClockType.STEADY_TIME),
+        )
+        self.create_service(SetBool, '~/enable', self._enable)
+        self._survive_impossible_transitions()
+
+    def _survive_impossible_transitions(self) -> None:
+        """Answer a request like activate before configure; rclpy 7.1 ends the process on it."""
+        (service,) = (item for item in self.services if item.srv_type is ChangeState)
+        change = service.callback
+
+        def answer(
+            request: ChangeState.Request, response: ChangeState.Response
+        ) -> ChangeState.Response:
+            try:
+                return change(request, response)
+            except RuntimeError as error:
+                self.get_logger().warning(str(error).partition(', at')[0])
+                response.success = False
+                return response
+
+        service.callback = answer
+
+    def start(self) -> bool:
+        """Become active if parameter ``autostart`` says so; return whether all went as set."""
+        if not self._settings.node.autostart:
+            return True
+        return all(
+            transition() == TransitionCallbackReturn.SUCCESS
+            for transition in (self.trigger_configure, self.trigger_activate)
+        )
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the weights and warm up; refuse with one line that says why."""
+        try:
+            # A device that is there can still fail its first forward pass, with a RuntimeError.
+            self._pipeline = Pipeline(self, self._settings)
+        except (SqueezeDetError, RuntimeError) as error:
+            self._refusal = f'cannot configure: {" ".join(str(error).split())}'
+            self.get_logger().error(self._refusal)
+            return TransitionCallbackReturn.FAILURE
+        self._refusal = ''
+        self.get_logger().info(
+            f'{self._pipeline.weights.name} on {self._pipeline.detector.describe()}'
+        )
+        return super().on_configure(state)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Begin to look at frames."""
+        result = super().on_activate(state)
+        if self._pipeline is not None:
+            self._pipeline.start()
+        return result
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop after the batch at hand; the detector stays loaded."""
+        if self._pipeline is not None:
+            self._pipeline.stop()
+        return super().on_deactivate(state)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Give back all that configure took."""
+        self.close()
+        return super().on_cleanup(state)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Stop and give everything back."""
+        self.close()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Go back to unconfigured."""
+        self.close()
+        return super().on_error(state)
+
+    def close(self) -> None:
+        """Stop and give back all that configure took, in any state."""
+        if self._pipeline is not None:
+            self._pipeline.close()
+            self._pipeline = None
+
+    def _change_selection(self, selection: SelectionConfig) -> None:
+        if self._pipeline is not None:
+            self._pipeline.select(selection)
+
+    def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Pause or resume an active node without a lifecycle transition."""
+        is_active = self._state_machine.current_state[1] == 'active'
+        if self._pipeline is None or not is_active:
+            response.message = 'the node is not active'
+            return response
+        if request.data:
+            self._pipeline.start()
+        else:
+            self._pipeline.stop()
+        response.success = True
+        response.message = 'enabled' if request.data else 'disabled'
+        return response
+
+    def _publish_diagnostics(self) -> None:
+        name = self.get_fully_qualified_name()
+        level, text = messages.OK, 'looking at frames'
+        values: dict[str, object] = {'state': self._state_machine.current_state[1]}
+        statuses = []
+        if self._pipeline is not None:
+            statuses = self._pipeline.statuses(name)
+            values['engine'] = self._pipeline.detector.describe()
+            values['weights'] = self._pipeline.weights
+            values['mode'] = self._settings.node.mode
+        if self._pipeline is None or not self._pipeline.is_running:
+            level = messages.ERROR if self._refusal else messages.WARN
+            text = self._refusal or 'not looking at frames'
+        statuses.insert(0, messages.status(level, name, text, name, values))
+        header = messages.header_at(self.get_clock().now().to_msg())
+        self._diagnostics.publish(messages.status_array(header, statuses))
+
+
+def _on_signal(stop: Callable[[], None]) -> None:
+    """
+    Call ``stop`` from a thread of its own on the first SIGINT or SIGTERM.
+
+    Python runs signal handlers in the main thread, which waits inside the middleware; rclpy's
+    own handlers end the context at once, under the frames that are still being looked at.
+    """
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
+    signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: None)
+
+    def wait() -> None:
+        with sender, receiver:
+            receiver.recv(1)
+            stop()
+
+    Thread(target=wait, name='signals', daemon=True).start()
+
+
+def main(args: list[str] | None = None) -> int:
+    """Run the node until it is told to stop; return 1 where it should start but cannot."""
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    stopped: Future = Future()
+    _on_signal(lambda: stopped.set_result(None))
+    executor = SingleThreadedExecutor()
+    node = DetectorNode()
+    executor.add_node(node)
+    try:
+        if not node.start():
+            return 1
+        executor.spin_until_future_complete(stopped)
+    finally:
+        node.close()
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""The thread that looks at frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Thread
+from time import perf_counter
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode
+from squeezedet_ros.config import NodeConfig
+from squeezedet_ros.detections import Detections
+from squeezedet_ros.detector import Detector
+from squeezedet_ros.errors import ImageDecodeError
+from squeezedet_ros.image_codec import decode_message
+from squeezedet_ros.ros import messages
+from squeezedet_ros.ros.camera import Camera
+from squeezedet_ros.ros.overlay import OverlayPainter
+from squeezedet_ros.ros.scheduling import Frame, FrameQueue
+
+# What pixels and a forward pass are known to raise: no memory, a lost device, an absurd shape.
+_FAILURES = (RuntimeError, ValueError, MemoryError, cv2.error)
+_THROTTLE_S = 5.0
+
+
+@dataclass(slots=True)
+class _Look:
+    """A frame on its way; ``stages_ms`` fills up as it goes."""
+
+    frame: Frame
+    image: NDArray[np.uint8]
+    stages_ms: dict[str, float] = field(default_factory=dict)
+
+
+class FrameWorker:
+    """Takes waiting frames, looks at them in one batch and publishes what it saw."""
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        detector: Detector,
+        cameras: Mapping[str, Camera],
+        config: NodeConfig,
+    ) -> None:
+        """
+        Begin to work.
+
+        :param node: for its clock and its log.
+        """
+        self._node = node
+        self._detector = detector
+        self._cameras = cameras
+        self._max_age = config.max_age if config.mode == 'live' else 0.0
+        self._ids = messages.class_ids(detector.model.classes, config.class_id_format)
+        self._painter = OverlayPainter(detector.model.classes)
+        self._queue: FrameQueue[Frame] = FrameQueue(every=config.mode == 'replay')
+        self._thread = Thread(target=self._run, name='detector', daemon=True)
+        self._thread.start()
+
+    @property
+    def is_alive(self) -> bool:
+        """Return whether the thread is there."""
+        return self._thread.is_alive()
+
+    def put(self, frame: Frame) -> None:
+        """Have a frame looked at; never waits."""
+        superseded = self._queue.put(frame.camera, frame)
+        if superseded is not None:
+            self._supersede(superseded, 'a later frame came first')
+
+    def stop(self) -> None:
+        """End the thread after the batch it is at."""
+        for frame in self._queue.close():
+            self._supersede(frame, 'the node stopped first')
+        self._thread.join()
+        self._painter.stop()
+
+    def _supersede(self, frame: Frame, reason: str) -> None:
+        waited = (perf_counter() - frame.arrival) * 1000
+        self._cameras[frame.camera].report(frame, 'superseded', {'wait': waited}, reason)
+
+    def _run(self) -> None:
+        while frames := self._queue.take():
+            looks = [look for look in map(self._open, frames) if look is not None]
+            if looks:
+                self._look_at(looks)
+
+    def _open(self, frame: Frame) -> _Look | None:
+        """Decode a frame; report it instead where there is nothing to look at."""
+        started = perf_counter()
+        stages = {'wait': (started - frame.arrival) * 1000}
+        camera = self._cameras[frame.camera]
+        age = self._age(frame)
+        if self._max_age and age > self._max_age:
+            reason = f'{age:.3f} s old, max_age is {self._max_age:g} s'
+            camera.report(frame, 'stale', stages, reason)
+            return None
+        try:
+            image = decode_message(frame.message)
+        except ImageDecodeError as error:
+            self._node.get_logger().warning(
+                f'{camera.input_topic}: frame not decodable: {error}',
+                throttle_duration_sec=_THROTTLE_S,
+            )
+            camera.report(frame, 'undecodable', stages, str(error))
+            return None
+        except _FAILURES as error:
+            self._fail(frame, stages, error)
+            return None
+        stages['decode'] = (perf_counter() - started) * 1000
+        return _Look(frame, image, stages)
+
+    def _age(self, frame: Frame) -> float:
+        """Return the seconds since the stamp; a frame without one is always fresh."""
+        stamp = messages.stamp_nanoseconds(frame.message.header)
+        now: int = self._node.get_clock().now().nanoseconds
+        return (now - stamp) / 1e9 if stamp else 0.0
+
+    def _look_at(self, looks: Sequence[_Look]) -> None:
+        try:
+            results, seconds = self._detector.detect_timed([look.image for look in looks])
+        except _FAILURES as error:
+            if len(looks) == 1:
+                self._fail(looks[0].frame, looks[0].stages_ms, error)
+                return
+            # One by one, so that a frame spoils no other.
+            for look in looks:
+                self._look_at([look])
+            return
+        spent = {stage: value * 1000 for stage, value in seconds._asdict().items()}
+        for look, detections in zip(looks, results, strict=True):
+            look.stages_ms.update(spent)
+            self._publish(look, detections)
+
+    def _fail(self, frame: Frame, stages_ms: Mapping[str, float], error: Exception) -> None:
+        camera = self._cameras[frame.camera]
+        reason = f'{type(error).__name__}: {" ".join(str(error).split())}'
+        self._node.get_logger().error(
+            f'{camera.input_topic}: frame not looked at: {reason}',
+            throttle_duration_sec=_THROTTLE_S,
+        )
+        camera.report(frame, 'failed', stages_ms, reason)
+
+    def _publish(self, look: _Look, detections: Detections) -> None:
+        started = perf_counter()
+        camera = self._cameras[look.frame.camera]
+        header = look.frame.message.header
+        camera.detections.publish(messages.detections_to_message(detections, header, self._ids))
+        look.stages_ms['publish'] = (perf_counter() - started) * 1000
+        camera.report(look.frame, 'detected', look.stages_ms)
+        self._painter.show(camera, header, look.image, detections)

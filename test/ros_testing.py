@@ -1,0 +1,218 @@
+"""Real processes and real DDS for the tests of the node."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+import itertools
+import json
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.srv import ChangeState, GetState
+import numpy as np
+from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CompressedImage, Image
+from squeezedet_ros.config import ModelConfig
+from squeezedet_ros.network import SqueezeDet
+import torch
+from vision_msgs.msg import Detection2DArray
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+PATIENCE_S = 120.0
+_domains = itertools.count(os.getpid())
+
+
+def fresh_domain() -> int:
+    """Return a ROS domain no other test uses; above 101 its ports clash with the system's."""
+    return 1 + next(_domains) % 101
+
+
+def tiny_network() -> SqueezeDet:
+    """Return a small random network that sees a few cars in any image."""
+    torch.manual_seed(0)
+    network = SqueezeDet(ModelConfig(input_size=(128, 256)))
+    anchors, classes = 9, 3
+    with torch.no_grad():
+        # Confident, and sure of the first class: the image decides the rest.
+        network.convdet.bias[: anchors * classes : classes] = 3.0
+        network.convdet.bias[anchors * classes : anchors * (classes + 1)] = 2.0
+    return network
+
+
+class NodeProcess:
+    """The node as its own process, ended with the block."""
+
+    def __init__(self, log: Path, domain: int, *arguments: str, **parameters: object) -> None:
+        settings = [f'{name}:={json.dumps(value)}' for name, value in parameters.items()]
+        command = [sys.executable, '-m', 'squeezedet_ros.ros.detector_node', '--ros-args']
+        command += [part for text in settings for part in ('-p', text)]
+        environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain), 'PYTHONUNBUFFERED': '1'}
+        self._log = log
+        with log.open('w') as output:
+            self.process = subprocess.Popen(
+                [*command, *arguments],
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=REPOSITORY,
+            )
+
+    def __enter__(self) -> NodeProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def wait_for(self, text: str) -> None:
+        """Return once the log holds a text."""
+        wait_until(lambda: text in self.log or self.process.poll() is not None)
+        assert text in self.log, self.log
+
+    def exit_status(self) -> int:
+        """Return the exit status once the process ends by itself."""
+        return self.process.wait(PATIENCE_S)
+
+    def end(self, number: signal.Signals) -> int:
+        """Send a signal and return the exit status."""
+        self.process.send_signal(number)
+        return self.exit_status()
+
+
+def wait_until(condition: Callable[[], object], patience: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + patience
+    while not condition():
+        assert time.monotonic() < deadline, f'waited {patience:g} s in vain'
+        time.sleep(0.05)
+
+
+class Client:
+    """The other end of the node's topics and services, in a context of its own."""
+
+    def __init__(self, domain: int, node: str = '/detector') -> None:
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context, domain_id=domain)
+        self.node = rclpy.create_node('client', context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        self._target = node
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._executor.shutdown()
+        self.node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def spin_until(self, condition: Callable[[], object], patience: float = PATIENCE_S) -> None:
+        deadline = time.monotonic() + patience
+        while not condition():
+            assert time.monotonic() < deadline, f'waited {patience:g} s in vain'
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def spin_for(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.05)
+
+    def collect(self, message_type: type, topic: str, *, latched: bool = False) -> list:
+        """Return a list that grows with the messages of a topic."""
+        durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+        received: list = []
+        self.node.create_subscription(
+            message_type, topic, received.append, QoSProfile(depth=1000, durability=durability)
+        )
+        return received
+
+    def image_publisher(self, camera: str, message_type: type = Image):
+        """Return a reliable publisher once the node listens to it."""
+        suffix = '/compressed' if message_type is CompressedImage else ''
+        publisher = self.node.create_publisher(
+            message_type, f'{camera}/image_raw{suffix}', QoSProfile(depth=1000)
+        )
+        self.spin_until(publisher.get_subscription_count)
+        return publisher
+
+    def outputs(self, camera: str) -> tuple[list, list]:
+        """Return the growing lists of a camera's detections and frame statuses."""
+        arrays = self.collect(Detection2DArray, f'{camera}/detections')
+        statuses = self.collect(DiagnosticArray, f'{camera}/frame_status')
+        for topic in ('detections', 'frame_status'):
+            self.spin_until(lambda name=topic: self.node.count_publishers(f'{camera}/{name}'))
+        # The publisher's side matches a moment after ours.
+        self.spin_for(0.5)
+        return arrays, statuses
+
+    def call(self, service_type: type, name: str, request: object):
+        """Return a service's answer."""
+        client = self.node.create_client(service_type, f'{self._target}/{name}')
+        self.spin_until(client.service_is_ready)
+        future = client.call_async(request)
+        self.spin_until(future.done)
+        self.node.destroy_client(client)
+        return future.result()
+
+    def set_parameters(self, *, atomically: bool = False, **values: object):
+        """Return the results of setting parameters through the node's services."""
+        parameters = [Parameter(k, value=v).to_parameter_msg() for k, v in values.items()]
+        kind = SetParametersAtomically if atomically else SetParameters
+        name = 'set_parameters_atomically' if atomically else 'set_parameters'
+        answer = self.call(kind, name, kind.Request(parameters=parameters))
+        return answer.result if atomically else answer.results
+
+    def transition(self, number: int) -> bool:
+        """Ask for a lifecycle transition; return whether it was made."""
+        request = ChangeState.Request()
+        request.transition.id = number
+        return self.call(ChangeState, 'change_state', request).success
+
+    def state(self) -> str:
+        return self.call(GetState, 'get_state', GetState.Request()).current_state.label
+
+
+def picture(seed: int = 0, size: tuple[int, int] = (90, 160)) -> np.ndarray:
+    """Return a random (height, width, 3) uint8 image."""
+    return np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+
+
+def stamped(message_type: type, nanoseconds: int, frame_id: str = 'camera_optical'):
+    """Return a message with a header."""
+    message = message_type()
+    message.header.frame_id = frame_id
+    message.header.stamp.sec, message.header.stamp.nanosec = divmod(nanoseconds, 10**9)
+    return message
+
+
+def image_message(pixels: np.ndarray, nanoseconds: int = 1_500_000_000) -> Image:
+    """Return a bgr8 message."""
+    message = stamped(Image, nanoseconds)
+    message.height, message.width = pixels.shape[:2]
+    message.encoding, message.step = 'bgr8', message.width * 3
+    message.data = array('B', pixels.tobytes())
+    return message
+
+
+def values_of(status) -> dict[str, str]:
+    """Return the key-value pairs of a diagnostic status."""
+    return {item.key: item.value for item in status.values}
+
+
+def outcomes(statuses: list) -> list[str]:
+    """Return the outcome each frame_status tells of."""
+    return [values_of(message.status[0])['outcome'] for message in statuses]

@@ -1,0 +1,403 @@
+"""The node as its own process, on real DDS."""
+
+from array import array
+import signal
+import time
+
+import cv2
+from diagnostic_msgs.msg import DiagnosticArray
+from lifecycle_msgs.msg import Transition
+import numpy as np
+import pytest
+from ros_testing import (
+    Client,
+    fresh_domain,
+    image_message,
+    NodeProcess,
+    outcomes,
+    picture,
+    stamped,
+    tiny_network,
+    values_of,
+)
+from safetensors.numpy import save_file
+from sensor_msgs.msg import CompressedImage, Image
+from squeezedet_ros.checkpoint import load_checkpoint, save_checkpoint
+from squeezedet_ros.config import SelectionConfig
+from squeezedet_ros.detector import Detector
+from squeezedet_ros.ros.scheduling import OUTCOMES
+from std_srvs.srv import SetBool
+from vision_msgs.msg import LabelInfo, VisionInfo
+
+pytestmark = pytest.mark.ros
+READY = 'tiny.safetensors on torch'
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
+    save_checkpoint(tiny_network(), path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def front(weights, tmp_path_factory):
+    """Return a node with one camera, for all tests that leave it as they found it."""
+    domain = fresh_domain()
+    log = tmp_path_factory.mktemp('front') / 'log'
+    settings = {'weights': str(weights), 'cameras': ['front'], 'silent_after': 2.0}
+    settings |= {'input_reliability': 'reliable', 'input_depth': 50}
+    with NodeProcess(log, domain, **settings) as node:
+        node.wait_for(READY)
+        node.domain = domain
+        yield node
+        assert node.end(signal.SIGINT) == 0
+        assert 'Traceback' not in node.log
+
+
+@pytest.fixture
+def client(front):
+    with Client(front.domain) as result:
+        yield result
+
+
+def test_detections_are_those_of_the_detector_under_the_image_header(client, weights):
+    arrays, statuses = client.outputs('front')
+    image = picture(size=(120, 200))
+    client.image_publisher('front').publish(image_message(image, 1_700_000_000_123_456_789))
+    client.spin_until(lambda: arrays and statuses)
+
+    expected = Detector(load_checkpoint(weights), SelectionConfig()).detect([image])[0]
+    assert len(expected) > 0
+    message = arrays[0]
+    header = message.header
+    assert header.frame_id == 'camera_optical'
+    assert (header.stamp.sec, header.stamp.nanosec) == (1_700_000_000, 123_456_789)
+    assert statuses[0].header == header
+    assert all(detection.header == header for detection in message.detections)
+    boxes = []
+    for detection in message.detections:
+        centre, box = detection.bbox.center.position, detection.bbox
+        half = box.size_x / 2, box.size_y / 2
+        boxes.append(
+            [centre.x - half[0], centre.y - half[1], centre.x + half[0], centre.y + half[1]]
+        )
+    np.testing.assert_allclose(boxes, expected.boxes, atol=1e-2)
+    scores = [detection.results[0].hypothesis.score for detection in message.detections]
+    np.testing.assert_allclose(scores, expected.scores, atol=1e-4)
+    assert scores == sorted(scores, reverse=True)
+    ids = [detection.results[0].hypothesis.class_id for detection in message.detections]
+    assert ids == [str(label) for label in expected.labels]
+
+
+def test_a_status_tells_the_time_of_each_stage(client):
+    _, statuses = client.outputs('front')
+    client.image_publisher('front').publish(image_message(picture()))
+    client.spin_until(lambda: statuses)
+    (status,) = statuses[0].status
+    values = values_of(status)
+    assert (values['outcome'], status.hardware_id) == ('detected', 'front')
+    stages = ('wait', 'decode', 'preprocess', 'network', 'select', 'publish')
+    spent = [float(values[stage]) for stage in stages]
+    assert min(spent) >= 0
+    # Each is rounded to a thousandth.
+    assert sum(spent) <= float(values['total']) + 0.01
+
+
+def test_labels_and_method_are_latched(client):
+    labels = client.collect(LabelInfo, 'front/label_info', latched=True)
+    method = client.collect(VisionInfo, 'front/vision_info', latched=True)
+    client.spin_until(lambda: labels and method)
+    names = [(item.class_id, item.class_name) for item in labels[0].class_map]
+    assert names == [(0, 'car'), (1, 'pedestrian'), (2, 'cyclist')]
+    assert labels[0].threshold == pytest.approx(SelectionConfig().plot_prob_thresh)
+    assert (method[0].method, method[0].database_location) == ('squeezedet', '/front/label_info')
+
+
+def test_bad_frames_are_counted_and_the_next_good_one_is_looked_at(client, front):
+    arrays, statuses = client.outputs('front')
+    publisher = client.image_publisher('front')
+    bad = []
+    for index in range(12):
+        message = image_message(picture(), 10**9 + index)
+        if index % 3 == 0:
+            message.step -= 1
+        elif index % 3 == 1:
+            message.data = message.data[:-1]
+        else:
+            message.encoding = 'nonsense'
+        bad.append(message)
+    for number, message in enumerate(bad):
+        publisher.publish(message)
+        client.spin_until(lambda n=number: len(statuses) > n)
+    good = image_message(picture(), 2 * 10**9)
+    publisher.publish(good)
+    client.spin_until(lambda: arrays and len(statuses) == 13)
+
+    assert outcomes(statuses) == ['undecodable'] * 12 + ['detected']
+    assert [message.header for message in arrays] == [good.header]
+    reasons = [message.status[0].message for message in statuses]
+    assert reasons[0] == 'expected a step of at least 480 bytes for 160 pixels bgr8, got 479'
+    assert reasons[1].startswith('expected 43200 bytes of data (90 rows of step 480, bgr8), got')
+    assert reasons[2].endswith("got 'nonsense'")
+    # Twelve within a few seconds, but one line.
+    lines = [line for line in front.log.splitlines() if 'not decodable' in line]
+    assert len(lines) == 1
+    assert '/front/image_raw: frame not decodable: expected a step of at least 480' in lines[0]
+
+
+def test_the_selection_changes_while_running(client):
+    arrays, _ = client.outputs('front')
+    labels = client.collect(LabelInfo, 'front/label_info', latched=True)
+    publisher = client.image_publisher('front')
+    publisher.publish(image_message(picture()))
+    client.spin_until(lambda: arrays and labels)
+    assert len(arrays[0].detections) > 1
+    default = SelectionConfig()
+    try:
+        assert client.set_parameters(atomically=True, top_n=1, plot_prob_thresh=0.125).successful
+        publisher.publish(image_message(picture()))
+        client.spin_until(lambda: len(arrays) == 2 and len(labels) == 2)
+        assert len(arrays[1].detections) == 1
+        assert labels[1].threshold == 0.125
+        refused = client.set_parameters(atomically=True, top_n=9, nms_thresh=1.5)
+        assert not refused.successful
+        assert 'nms_thresh' in refused.reason
+        fixed = client.set_parameters(cameras=['rear'])[0]
+        assert (fixed.successful, fixed.reason) == (
+            False,
+            'cameras: read-only while the node is configured',
+        )
+        publisher.publish(image_message(picture()))
+        client.spin_until(lambda: len(arrays) == 3)
+        assert len(arrays[2].detections) == 1
+    finally:
+        values = {'top_n': default.top_n, 'plot_prob_thresh': default.plot_prob_thresh}
+        assert all(result.successful for result in client.set_parameters(**values))
+
+
+def test_the_overlay_is_drawn_for_who_watches_under_the_image_header(client):
+    images = client.collect(Image, 'front/detections/image')
+    publisher = client.image_publisher('front')
+    client.spin_for(1.0)
+    plain = np.zeros((120, 200, 3), np.uint8)
+    sent = image_message(plain, 5 * 10**9 + 7)
+    publisher.publish(sent)
+    client.spin_until(lambda: images)
+    assert images[0].header == sent.header
+    assert (images[0].height, images[0].width, images[0].encoding) == (120, 200, 'bgr8')
+    assert np.frombuffer(images[0].data, np.uint8).any()
+
+
+def test_a_disabled_node_receives_nothing_until_it_is_enabled(client):
+    arrays, _ = client.outputs('front')
+    publisher = client.image_publisher('front')
+    assert client.call(SetBool, 'enable', SetBool.Request(data=False)).success
+    client.spin_until(lambda: not publisher.get_subscription_count())
+    publisher.publish(image_message(picture()))
+    client.spin_for(0.5)
+    assert not arrays
+    assert client.call(SetBool, 'enable', SetBool.Request(data=True)).success
+    client.spin_until(publisher.get_subscription_count)
+    publisher.publish(image_message(picture()))
+    client.spin_until(lambda: arrays)
+
+
+def test_diagnostics_tell_the_engine_and_who_is_silent(client, front):
+    arrays = client.collect(DiagnosticArray, '/diagnostics')
+    front.wait_for('no image on /front/image_raw for')
+
+    def warned():
+        return arrays and arrays[-1].status[1].level == b'\x01'
+
+    client.spin_until(warned)
+    whole, camera = arrays[-1].status
+    assert (whole.level, values_of(whole)['state']) == (b'\x00', 'active')
+    assert values_of(whole)['engine'].startswith('torch ')
+    assert camera.name == '/detector: front'
+    assert camera.message.startswith('no image on /front/image_raw for')
+    assert camera.message.endswith('publishers there: 0')
+
+
+def test_every_frame_of_two_overloaded_cameras_is_accounted_for(weights, tmp_path):
+    domain, sent = fresh_domain(), 150
+    settings = {'weights': str(weights), 'cameras': ['left', 'rig/right']}
+    settings |= {'input_reliability': 'reliable', 'input_depth': 1000}
+    with NodeProcess(tmp_path / 'log', domain, **settings) as node, Client(domain) as client:
+        node.wait_for(READY)
+        diagnostics = client.collect(DiagnosticArray, '/diagnostics')
+        cameras = {name: client.outputs(name) for name in settings['cameras']}
+        publishers = {name: client.image_publisher(name) for name in cameras}
+        image = picture(size=(375, 1242))
+        for number in range(sent):
+            for publisher in publishers.values():
+                message = image_message(image, 10**9 + number)
+                if number % 10 == 9:
+                    message.encoding = 'nonsense'
+                publisher.publish(message)
+        client.spin_until(lambda: all(len(statuses) == sent for _, statuses in cameras.values()))
+        for arrays, statuses in cameras.values():
+            told = outcomes(statuses)
+            stamps = [message.header.stamp.nanosec for message in statuses]
+            assert sorted(stamps) == list(range(sent))
+            assert told.count('superseded') > 0
+            assert told.count('detected') > 0
+            assert told.count('failed') == told.count('stale') == 0
+            looked_at = [stamp for stamp, o in zip(stamps, told, strict=True) if o == 'detected']
+            assert [message.header.stamp.nanosec for message in arrays] == looked_at
+            assert looked_at == sorted(looked_at)
+        seen = len(diagnostics)
+        client.spin_until(lambda: len(diagnostics) > seen + 1)
+        for status, name in zip(diagnostics[-1].status[1:], cameras, strict=True):
+            values = values_of(status)
+            told = outcomes(cameras[name][1])
+            assert {key: int(values[key]) for key in OUTCOMES} == {
+                key: told.count(key) for key in OUTCOMES
+            }
+            assert (int(values['received']), int(values['waiting'])) == (sent, 0)
+        assert node.end(signal.SIGTERM) == 0
+
+
+def test_a_silent_camera_withholds_nobody_and_old_frames_are_stale(weights, tmp_path):
+    domain = fresh_domain()
+    settings = {'weights': str(weights), 'cameras': ['left', 'right'], 'max_age': 5.0}
+    settings |= {'image_transport': 'compressed', 'class_id_format': 'name'}
+    with NodeProcess(tmp_path / 'log', domain, **settings) as node, Client(domain) as client:
+        node.wait_for(READY)
+        arrays, statuses = client.outputs('left')
+        publisher = client.image_publisher('left', CompressedImage)
+        now = time.time_ns()
+        jpeg = cv2.imencode('.jpg', picture())[1].tobytes()
+        frames = [(now - 10**10, jpeg), (now, jpeg), (0, jpeg), (now, jpeg[:400]), (now, b'')]
+        for number, (stamp, content) in enumerate(frames):
+            message = stamped(CompressedImage, stamp)
+            message.format, message.data = 'jpeg', array('B', content)
+            publisher.publish(message)
+            client.spin_until(lambda n=number: len(statuses) > n)
+        assert outcomes(statuses) == ['stale', 'detected', 'detected'] + ['undecodable'] * 2
+        assert 'max_age is 5 s' in statuses[0].status[0].message
+        client.spin_until(lambda: len(arrays) == 2)
+        assert {d.results[0].hypothesis.class_id for d in arrays[0].detections} == {'car'}
+
+
+def test_a_replay_looks_at_every_frame_in_order_and_twice_the_same(weights, tmp_path):
+    domain, sent = fresh_domain(), 40
+    settings = {'weights': str(weights), 'cameras': ['front'], 'mode': 'replay'}
+    with NodeProcess(tmp_path / 'log', domain, **settings) as node, Client(domain) as client:
+        node.wait_for(READY)
+        arrays, statuses = client.outputs('front')
+        publisher = client.image_publisher('front')
+        for number in [*range(sent), *range(sent)]:
+            publisher.publish(image_message(picture(number), 10**9 + number))
+        client.spin_until(lambda: len(arrays) == len(statuses) == 2 * sent)
+        assert set(outcomes(statuses)) == {'detected'}
+        stamps = [message.header.stamp.nanosec for message in arrays]
+        assert stamps == [*range(sent), *range(sent)]
+        assert arrays[:sent] == arrays[sent:]
+
+
+def test_the_way_through_the_lifecycle(weights, tmp_path):
+    domain = fresh_domain()
+    settings = {'weights': str(tmp_path / 'none.safetensors'), 'autostart': False}
+    with NodeProcess(tmp_path / 'log', domain, **settings) as node, Client(domain) as client:
+        diagnostics = client.collect(DiagnosticArray, '/diagnostics')
+        assert client.state() == 'unconfigured'
+        assert not client.call(SetBool, 'enable', SetBool.Request(data=True)).success
+        assert not client.transition(Transition.TRANSITION_CONFIGURE)
+        assert client.state() == 'unconfigured'
+        reason = f'cannot configure: weights must name a .safetensors file, but {tmp_path}'
+        node.wait_for(reason)
+        client.spin_until(lambda: any(reason in m.status[0].message for m in diagnostics))
+        assert diagnostics[-1].status[0].level == b'\x02'
+
+        assert client.set_parameters(weights=str(weights), cameras=['front'])[0].successful
+        for _ in range(2):
+            assert client.transition(Transition.TRANSITION_CONFIGURE)
+            assert client.state() == 'inactive'
+            assert not client.node.count_subscribers('front/image_raw')
+            arrays, statuses = client.outputs('front')
+            for _ in range(2):
+                assert client.transition(Transition.TRANSITION_ACTIVATE)
+                seen = len(arrays)
+                client.image_publisher('front').publish(image_message(picture()))
+                client.spin_until(lambda a=arrays, n=seen: len(a) > n)
+                assert client.transition(Transition.TRANSITION_DEACTIVATE)
+                client.spin_until(lambda: not client.node.count_subscribers('front/image_raw'))
+            client.spin_until(lambda s=statuses: outcomes(s) == ['detected'] * 2)
+            assert client.transition(Transition.TRANSITION_CLEANUP)
+            client.spin_until(lambda: not client.node.count_publishers('front/detections'))
+        assert client.transition(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+        assert client.state() == 'finalized'
+        assert node.end(signal.SIGINT) == 0
+
+
+def broken_files(folder, weights):
+    """Return files that are no checkpoint, each with what must be said of it."""
+    content = weights.read_bytes()
+    (folder / 'cut.safetensors').write_bytes(content[: len(content) // 2])
+    (folder / 'text.safetensors').write_text('no weights at all')
+    save_file({'a': np.zeros(3, np.float32)}, folder / 'foreign.safetensors')
+    return {
+        'missing.safetensors': 'is no file',
+        'cut.safetensors': 'cannot be read as a safetensors checkpoint',
+        'text.safetensors': 'cannot be read as a safetensors checkpoint',
+        'foreign.safetensors': 'without a squeezedet model config in its header',
+    }
+
+
+def test_a_node_survives_all_it_has_to_refuse(weights, tmp_path):
+    domain = fresh_domain()
+    with NodeProcess(tmp_path / 'log', domain, autostart=False) as node, Client(domain) as client:
+        assert not client.transition(Transition.TRANSITION_ACTIVATE)
+        assert client.state() == 'unconfigured'
+        for name, reason in broken_files(tmp_path, weights).items():
+            assert client.set_parameters(weights=str(tmp_path / name))[0].successful
+            assert not client.transition(Transition.TRANSITION_CONFIGURE)
+            line = node.log.splitlines()[-1]
+            assert 'cannot configure: ' in line
+            assert name in line
+            assert reason in line
+        assert client.set_parameters(weights=str(weights), device='cuda:99')[1].successful
+        assert not client.transition(Transition.TRANSITION_CONFIGURE)
+        assert 'device cuda:99 was asked for, but' in node.log.splitlines()[-1]
+        assert client.set_parameters(device='cpu')[0].successful
+        assert client.transition(Transition.TRANSITION_CONFIGURE)
+        assert client.state() == 'inactive'
+        assert node.end(signal.SIGTERM) == 0
+
+
+@pytest.mark.parametrize(
+    ('settings', 'reasons'),
+    [
+        ({'weights': '/nowhere.safetensors'}, ['/nowhere.safetensors is no file']),
+        (
+            {'cameras': ['front left'], 'mode': 'slow', 'top_n': 0},
+            ["got 'front left'", "one of live, replay, got 'slow'", 'top_n out of range'],
+        ),
+    ],
+)
+def test_a_node_that_cannot_start_says_why_in_one_line_and_ends(settings, reasons, tmp_path):
+    with NodeProcess(tmp_path / 'log', fresh_domain(), **settings) as node:
+        assert node.exit_status() == 1
+        (line,) = node.log.splitlines()
+        assert 'cannot configure: ' in line
+        assert all(reason in line for reason in reasons)
+
+
+def test_a_signal_in_the_middle_of_work_ends_the_node_cleanly(weights, tmp_path):
+    domain = fresh_domain()
+    settings = {'weights': str(weights), 'cameras': ['front'], 'mode': 'replay'}
+    with NodeProcess(tmp_path / 'log', domain, **settings) as node, Client(domain) as client:
+        node.wait_for(READY)
+        arrays, statuses = client.outputs('front')
+        publisher = client.image_publisher('front')
+        image = picture(size=(375, 1242))
+        for number in range(300):
+            publisher.publish(image_message(image, 10**9 + number))
+        client.spin_until(lambda: arrays)
+        assert node.end(signal.SIGTERM) == 0
+        assert 'Traceback' not in node.log
+        client.spin_for(0.5)
+        told = outcomes(statuses)
+        assert told.count('detected') == len(arrays)
+        assert set(told) <= {'detected', 'superseded'}

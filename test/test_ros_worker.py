@@ -1,0 +1,86 @@
+from threading import Event
+from time import perf_counter
+
+import numpy as np
+import pytest
+import rclpy
+from rclpy.lifecycle import LifecycleNode
+from ros_testing import Client, fresh_domain, image_message, outcomes, picture, tiny_network
+from squeezedet_ros.config import NodeConfig
+from squeezedet_ros.detector import Detector
+from squeezedet_ros.ros.camera import Camera
+from squeezedet_ros.ros.scheduling import Frame
+from squeezedet_ros.ros.worker import FrameWorker
+import torch
+
+pytestmark = pytest.mark.ros
+
+
+@pytest.fixture
+def domain():
+    return fresh_domain()
+
+
+@pytest.fixture
+def node(domain):
+    context = rclpy.Context()
+    rclpy.init(context=context, domain_id=domain)
+    result = LifecycleNode('detector', context=context)
+    yield result
+    result.destroy_node()
+    rclpy.shutdown(context=context)
+
+
+def refuse_black(_, inputs):
+    """Raise, as a device without memory does, when an image of the batch is black."""
+    if any(bool((image == image[:, :1, :1]).all()) for image in inputs[0]):
+        raise torch.OutOfMemoryError('no room for a black image')
+
+
+def test_a_forward_pass_that_raises_fails_its_frame_only_and_publishes_no_array(node, domain):
+    config = NodeConfig(cameras=('left', 'right'))
+    cameras = {name: Camera(node, name, config) for name in config.cameras}
+    node.on_activate(None)
+    network = tiny_network()
+    network.register_forward_pre_hook(refuse_black)
+    with Client(domain) as client:
+        outputs = {name: client.outputs(name) for name in cameras}
+        arrays = {name: both[0] for name, both in outputs.items()}
+        statuses = {name: both[1] for name, both in outputs.items()}
+        worker = FrameWorker(node, Detector(network), cameras, config)
+        frames = {'left': np.zeros((90, 160, 3), np.uint8), 'right': picture()}
+        for _ in range(3):
+            for name, image in frames.items():
+                frame = Frame(name, image_message(image), perf_counter())
+                cameras[name].account.arrived(frame.arrival)
+                worker.put(frame)
+            total = len(statuses['left']) + len(statuses['right']) + 2
+            client.spin_until(lambda n=total: sum(map(len, statuses.values())) >= n)
+        assert outcomes(statuses['left']) == ['failed'] * 3
+        assert outcomes(statuses['right']) == ['detected'] * 3
+        client.spin_until(lambda: len(arrays['right']) == 3)
+        assert not arrays['left']
+        reason = statuses['left'][0].status[0].message
+        assert reason == 'OutOfMemoryError: no room for a black image'
+        worker.stop()
+        assert not worker.is_alive
+        for name, outcome in (('left', 'failed'), ('right', 'detected')):
+            account = cameras[name].account.read()
+            assert (account.received, account.counts[outcome], account.waiting) == (3, 3, 0)
+
+
+def test_frames_that_wait_at_the_end_are_accounted_for(node):
+    config = NodeConfig(mode='replay')
+    camera = Camera(node, 'camera', config)
+    network, release = tiny_network(), Event()
+    network.register_forward_pre_hook(lambda *_: release.wait(60) and None)
+    worker = FrameWorker(node, Detector(network), {'camera': camera}, config)
+    for number in range(5):
+        frame = Frame('camera', image_message(picture(), 10**9 + number), perf_counter())
+        camera.account.arrived(frame.arrival)
+        worker.put(frame)
+    release.set()
+    worker.stop()
+    account = camera.account.read()
+    assert (account.received, account.waiting) == (5, 0)
+    assert account.counts['detected'] + account.counts['superseded'] == 5
