@@ -9,7 +9,6 @@ from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.kitti import KittiFrame, list_frames
 from squeezedet_ros.data.kitti_writer import write_kitti
 from squeezedet_ros.data.synthetic.drive import render_scene
-from squeezedet_ros.errors import ConfigError
 from squeezedet_ros.training.dataset import (
     Draw,
     frame_weights,
@@ -90,12 +89,6 @@ def test_a_batch_holds_targets_of_its_window(drawn):
     batch = data.collate([data[Draw(0, 1)], data[Draw(1, 2)]])
     assert batch.images.shape == (2, 128, 128, 3)
     assert batch.targets.responsible.shape == (2, 8 * 8 * 9)
-
-
-@pytest.mark.parametrize('values', [{'aliases': ('Van',)}, {'source_weights': ('a=b',)}])
-def test_wrong_pairs_are_refused(values):
-    with pytest.raises(ConfigError, match=r'pairs joined by "="|PREFIX=NUMBER'):
-        TrainingConfig(**values)
 
 
 def test_image_files_are_read(drawn):

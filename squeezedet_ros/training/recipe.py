@@ -12,6 +12,16 @@ Recipe = Literal['modern', 'paper']
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LossWeights:
+    """Coefficients of the loss; squeezeDet@e7c0860:src/config/kitti_squeezeDet_config.py."""
+
+    box: float = setting(5.0, 'LOSS_COEF_BBOX')
+    confidence_positive: float = setting(75.0, 'LOSS_COEF_CONF_POS')
+    confidence_negative: float = setting(100.0, 'LOSS_COEF_CONF_NEG')
+    classification: float = setting(1.0, 'LOSS_COEF_CLASS')
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingConfig:
     """Settings of ``squeezedet train``."""
 
@@ -37,6 +47,12 @@ class TrainingConfig:
     confidence_bias: float = setting(
         -4.0, 'start of the confidence bias (modern); sigmoid(-4) is 0.018', bounds=(-10.0, 0.0)
     )
+    confidence_positive: float = setting(
+        20.0, 'loss coefficient of responsible anchors (modern)', bounds=(0.0, 1e6)
+    )
+    confidence_negative: float = setting(
+        400.0, 'loss coefficient of the other anchors (modern)', bounds=(0.0, 1e6)
+    )
     frozen: tuple[str, ...] = setting(('conv1',), 'layers that keep their pretrained weights')
     aliases: tuple[str, ...] = setting(
         ('Van=car', 'Truck=car'), 'labels trained as a class of the model, LABEL=CLASS'
@@ -60,6 +76,15 @@ class TrainingConfig:
         """Return the class that each aliased label is trained as."""
         return dict(_split(item, 'aliases') for item in self.aliases)
 
+    def loss_weights(self) -> LossWeights:
+        """Return the coefficients of the recipe: the reference's own for paper."""
+        if self.recipe == 'paper':
+            return LossWeights()
+        return LossWeights(
+            confidence_positive=self.confidence_positive,
+            confidence_negative=self.confidence_negative,
+        )
+
     def weight_map(self) -> dict[str, float]:
         """Return the weight of each name prefix."""
         pairs = [_split(item, 'source_weights') for item in self.source_weights]
@@ -74,13 +99,3 @@ def _split(item: str, name: str) -> tuple[str, str]:
     if not equals:
         raise ConfigError(f'{name} must be pairs joined by "=", got {item!r}')
     return key, value
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LossWeights:
-    """Coefficients of the loss; squeezeDet@e7c0860:src/config/kitti_squeezeDet_config.py."""
-
-    box: float = setting(5.0, 'LOSS_COEF_BBOX')
-    confidence_positive: float = setting(75.0, 'LOSS_COEF_CONF_POS')
-    confidence_negative: float = setting(100.0, 'LOSS_COEF_CONF_NEG')
-    classification: float = setting(1.0, 'LOSS_COEF_CLASS')

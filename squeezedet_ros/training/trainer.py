@@ -23,7 +23,7 @@ from squeezedet_ros.training.optimization import (
     learning_rate,
     make_optimizer,
 )
-from squeezedet_ros.training.recipe import LossWeights, TrainingConfig
+from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.state import restore_state, save_state
 import torch
 from torch.utils.data import DataLoader
@@ -128,7 +128,8 @@ class Trainer:
         raw = self._network(normalize(images, self._mean, torch.float32))
         targets = type(batch.targets)(*(part.to(self._device) for part in batch.targets))
         anchors = make_anchors(config, size).to(self._device)
-        terms = detection_loss(raw, targets, anchors, size, config.exp_thresh, LossWeights())
+        weights = self._training.loss_weights()
+        terms = detection_loss(raw, targets, anchors, size, config.exp_thresh, weights)
         loss = terms.total()
         if self._training.recipe == 'paper':
             loss = loss + weight_decay(self._network, self._training.weight_decay)
