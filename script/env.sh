@@ -1,0 +1,19 @@
+# Source this: .venv, Fast DDS's profile with room for images, and ROS kept to this machine.
+# shellcheck shell=bash
+squeezedet_root=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/.." && pwd)
+. "$squeezedet_root/.venv/bin/activate"
+
+# The first name is read by Fast DDS 3 (Kilted and later), the second by Fast DDS 2.
+export FASTDDS_DEFAULT_PROFILES_FILE=$squeezedet_root/config/fastdds.xml
+export FASTRTPS_DEFAULT_PROFILES_FILE=$squeezedet_root/config/fastdds.xml
+
+case ${ROS_DISTRO:-} in
+  humble) export ROS_LOCALHOST_ONLY=1 ;;
+  *) export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST ;;
+esac
+
+# A ROS installation sets this itself; the wheels make .venv the prefix.
+if [ -z "${ROS_DISTRO:-}" ]; then
+  export AMENT_PREFIX_PATH=$squeezedet_root/.venv
+fi
+unset squeezedet_root
