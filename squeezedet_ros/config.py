@@ -173,7 +173,7 @@ class ModelConfig:
             raise ConfigError(f'model config is not the expected JSON object: {error}') from error
 
 
-def _as_tuples(value: object) -> object:
+def _as_tuples(value: Any) -> Any:  # noqa: ANN401
     return tuple(_as_tuples(item) for item in value) if isinstance(value, list) else value
 
 

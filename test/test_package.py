@@ -171,7 +171,10 @@ def test_pip_puts_commands_in_bin(source, tmp_path):
     }
     assert package == on_disk
     prefix = tmp_path / 'prefix'
-    run(*pip, 'install', '--no-deps', '--prefix', prefix, wheel, cwd=tmp_path)
+    # Else pip would first remove the environment's own squeezedet_ros.
+    run(
+        *pip, 'install', '--no-deps', '--ignore-installed', '--prefix', prefix, wheel, cwd=tmp_path
+    )
     for command in COMMANDS:
         assert os.access(prefix / 'bin' / command, os.X_OK)
     assert (prefix / 'share/squeezedet_ros/config/fastdds.xml').is_file()
