@@ -19,6 +19,15 @@ TRAINING = TrainingConfig(
 )
 
 
+@pytest.fixture(scope='module', autouse=True)
+def one_thread():
+    """Images this small gain nothing from a second thread, but wait for it on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope='module')
 def frames(tmp_path_factory):
     directory = tmp_path_factory.mktemp('drawn')
