@@ -47,6 +47,19 @@ KITTI_ANCHOR_SHAPES = (
     (72.0, 43.0),
 )
 
+# (width, height), k-means with IOU distance over the street labels at the scale of fit adaptive.
+STREET_ANCHOR_SHAPES = (
+    (32.0, 28.0),
+    (18.0, 55.0),
+    (32.0, 88.0),
+    (65.0, 52.0),
+    (59.0, 148.0),
+    (114.0, 88.0),
+    (111.0, 251.0),
+    (192.0, 148.0),
+    (308.0, 297.0),
+)
+
 
 def setting(
     default: T,

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from squeezedet_ros.checkpoint import load_checkpoint, save_checkpoint
 from squeezedet_ros.cli.options import add_config, read_config
-from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
+from squeezedet_ros.config import Architecture, EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.data.kitti import KittiFrame, list_frames
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.engines.torch_engine import resolve_device
-from squeezedet_ros.errors import ConfigError
 from squeezedet_ros.evaluation.average_precision import evaluate_detections
 from squeezedet_ros.evaluation.evaluator import (
     detect_frames,
@@ -22,8 +20,8 @@ from squeezedet_ros.evaluation.evaluator import (
     EvaluationConfig,
 )
 from squeezedet_ros.network import SqueezeDet
-from squeezedet_ros.training.pretrained import load_imagenet_features
 from squeezedet_ros.training.recipe import TrainingConfig
+from squeezedet_ros.training.start import initial_network, load_imagenet_features
 from squeezedet_ros.training.trainer import Evaluate, Trainer
 import torch
 
@@ -40,7 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, help='folder of the training')
     parser.add_argument('--features', type=Path, help='.npz of ImageNet SqueezeNet features')
     parser.add_argument('--weights', type=Path, help='checkpoint to start from')
-    parser.add_argument('--architecture', default='squeezedet', help='network, without --weights')
+    parser.add_argument(
+        '--architecture',
+        choices=get_args(Architecture),
+        default=ModelConfig().architecture,
+        help='network, where --weights does not say',
+    )
     parser.add_argument('--device', default='auto', help='auto, cpu or cuda:N, for the training')
     add_config(parser, TrainingConfig)
 
@@ -49,7 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, and say where the weights lie."""
     training = read_config(arguments, TrainingConfig)
     device = resolve_device(EngineConfig(device=arguments.device).device)
-    torch.manual_seed(training.seed)
     if device.type == 'cpu':
         torch.set_num_threads(os.cpu_count() or 1)
     network = _initial_network(arguments, training)
@@ -72,21 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _initial_network(arguments: argparse.Namespace, training: TrainingConfig) -> SqueezeDet:
     if arguments.weights:
         return load_checkpoint(arguments.weights)
-    config = ModelConfig.paper(arguments.architecture)
-    if training.recipe == 'modern':
-        config = replace(config, fit='adaptive', anchor_placement='stride')
-    network = SqueezeDet(config)
-    if training.recipe == 'modern':
-        # The reference's tiny deviations leave new layers nearly dead at first.
-        for name, module in network.named_modules():
-            if isinstance(module, torch.nn.Conv2d) and name != 'convdet':
-                torch.nn.init.kaiming_normal_(module.weight)
-        classes, k = len(config.classes), config.anchors_per_cell
-        bias = network.convdet.bias
-        if bias is None:
-            raise ConfigError('the ConvDet layer has no bias')
-        with torch.no_grad():
-            bias[k * classes : k * (classes + 1)] = training.confidence_bias
+    network = initial_network(arguments.architecture, training)
     if arguments.features:
         names = load_imagenet_features(network, arguments.features)
         print(f'{len(names)} arrays of ImageNet features from {arguments.features}')

@@ -105,7 +105,7 @@ class Trainer:
                 terms = self._train_step(batch)
                 self.step += 1
                 progress.update()
-                progress.set_postfix(loss=f'{float(terms.total()):.3f}')
+                progress.set_postfix(loss=f'{float(terms.total().detach()):.3f}')
                 finished = self.step == self.steps
                 if finished or self.step % every == 0:
                     self._validate()
@@ -138,7 +138,7 @@ class Trainer:
         clip_gradients(self._network, self._training)
         self._optimizer.step()
         self._average.update(self._network, self.step)
-        parts = {name: round(float(value), 5) for name, value in terms._asdict().items()}
+        parts = {name: round(float(value.detach()), 5) for name, value in terms._asdict().items()}
         seconds = round(perf_counter() - start, 3)
         self._log({'step': self.step, 'lr': rate, 'seconds': seconds, **parts})
         return terms

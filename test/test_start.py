@@ -1,0 +1,80 @@
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from squeezedet_ros.config import KITTI_ANCHOR_SHAPES, STREET_ANCHOR_SHAPES
+from squeezedet_ros.errors import CheckpointError
+from squeezedet_ros.training.recipe import TrainingConfig
+from squeezedet_ros.training.start import initial_network, load_imagenet_features
+import torch
+
+DATA = Path(os.environ.get('SQUEEZEDET_DATA', Path(__file__).parents[2] / 'shared' / 'data'))
+FEATURES = DATA / 'weights' / 'squeezenet_v1.1_imagenet.npz'
+
+
+def network(recipe='modern'):
+    return initial_network('squeezedet', TrainingConfig(recipe=recipe))
+
+
+def test_modern_start():
+    found = network()
+    assert found.config.anchor_shapes == STREET_ANCHOR_SHAPES
+    assert (found.config.fit, found.config.anchor_placement) == ('adaptive', 'stride')
+    bias = found.convdet.bias.detach()
+    assert torch.equal(bias[27:36], torch.full((9,), -4.0))
+    assert not bias[:27].any()
+    assert not bias[36:].any()
+    # Kaiming's deviation for 96 channels: sqrt(2 / 96).
+    deviation = float(found.fires['fire10'].expand1x1.weight.detach().std())
+    assert deviation == pytest.approx((2 / 96) ** 0.5, rel=0.03)
+
+
+def test_paper_start():
+    found = network('paper')
+    assert found.config.anchor_shapes == KITTI_ANCHOR_SHAPES
+    assert not found.convdet.bias.any()
+
+
+def test_the_seed_decides():
+    first, again = network(), network()
+    other = initial_network('squeezedet', TrainingConfig(seed=1))
+    key = 'fires.fire5.squeeze.weight'
+    assert torch.equal(first.state_dict()[key], again.state_dict()[key])
+    assert not torch.equal(first.state_dict()[key], other.state_dict()[key])
+
+
+def test_arrays_find_their_layers(tmp_path):
+    kernel = np.random.default_rng(0).normal(size=(16, 64, 1, 1)).astype(np.float32)
+    np.savez(tmp_path / 'features.npz', **{'fire2.squeeze1x1.weight': kernel})
+    found = network()
+    assert load_imagenet_features(found, tmp_path / 'features.npz') == ['fire2.squeeze1x1.weight']
+    assert np.array_equal(found.fires['fire2'].squeeze.weight.detach().numpy(), kernel)
+
+
+@pytest.mark.parametrize(
+    ('key', 'shape', 'reason'),
+    [
+        ('conv1.weight', (3, 3, 3, 64), r'expected \(64, 3, 3, 3\)'),
+        ('classifier.weight', (1000, 512), 'no such layer'),
+    ],
+)
+def test_arrays_without_a_place_are_refused(tmp_path, key, shape, reason):
+    np.savez(tmp_path / 'features.npz', **{key: np.zeros(shape, np.float32)})
+    with pytest.raises(CheckpointError, match=reason):
+        load_imagenet_features(network(), tmp_path / 'features.npz')
+
+
+def test_pickles_and_missing_files_are_refused(tmp_path):
+    np.savez(tmp_path / 'pickled.npz', x=np.array([{}], dtype=object))
+    for name in ('pickled.npz', 'none.npz'):
+        with pytest.raises(CheckpointError, match='cannot be read'):
+            load_imagenet_features(network(), tmp_path / name)
+
+
+@pytest.mark.skipif(not FEATURES.is_file(), reason='needs the data folder: set SQUEEZEDET_DATA')
+def test_the_imagenet_features_fit_up_to_fire9():
+    names = load_imagenet_features(network(), FEATURES)
+    assert len(names) == 2 * (1 + 8 * 3)
+    with np.load(FEATURES) as arrays:
+        assert sum(array.size for array in arrays.values()) == 722_496
