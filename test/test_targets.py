@@ -1,5 +1,5 @@
 from squeezedet_ros.anchors import make_anchors
-from squeezedet_ros.boxes import xyxy_to_cxcywh
+from squeezedet_ros.boxes import cxcywh_to_xyxy, iou_xyxy, xyxy_to_cxcywh
 from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.data.kitti import read_labels
 from squeezedet_ros.preprocessing import FitTransform
@@ -71,3 +71,16 @@ def test_an_image_without_objects():
     assert targets.responsible.sum(1).tolist() == [0, 1]
     assert not targets.ignored.any()
     assert torch.isfinite(targets.deltas).all()
+
+
+def test_anchors_near_an_object_are_ignored():
+    box = [341.746835, 163.96, 138.0, 53.1]
+    targets = make_targets([labels(box), labels()], ANCHORS, 0.5)
+    near = targets.ignored[0].nonzero()[:, 0]
+    # One column off, by 15.8 pixels, still overlaps enough; shape 1, 366x174, never does.
+    assert {7202 - 9, 7202, 7202 + 9} <= set(near.tolist())
+    assert not (near % 9 == 1).any()
+    overlaps = iou_xyxy(cxcywh_to_xyxy(ANCHORS), cxcywh_to_xyxy(torch.tensor(box)))
+    assert len(near) == int((overlaps >= 0.5).sum())
+    assert not targets.ignored[1].any()
+    assert not make_targets([labels(box)], ANCHORS).ignored.any()

@@ -86,7 +86,9 @@ class TrainingSet(Dataset[Sample]):
             )
             for _, objects in samples
         ]
-        return Batch(images, make_targets(labels, make_anchors(self._model, size)))
+        ignore_overlap = self._training.overlap_to_ignore()
+        anchors = make_anchors(self._model, size)
+        return Batch(images, make_targets(labels, anchors, ignore_overlap))
 
 
 class WeightedBatches(Sampler[list[Draw]]):

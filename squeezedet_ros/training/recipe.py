@@ -53,6 +53,12 @@ class TrainingConfig:
     confidence_negative: float = setting(
         400.0, 'loss coefficient of the other anchors (modern)', bounds=(0.0, 1e6)
     )
+    ignore_overlap: float = setting(
+        0.5,
+        'overlap with an object from which an anchor that is not responsible is no background '
+        '(modern)',
+        bounds=(0.0, 1.0),
+    )
     frozen: tuple[str, ...] = setting(('conv1',), 'layers that keep their pretrained weights')
     aliases: tuple[str, ...] = setting(
         ('Van=car', 'Truck=car'), 'labels trained as a class of the model, LABEL=CLASS'
@@ -84,6 +90,10 @@ class TrainingConfig:
             confidence_positive=self.confidence_positive,
             confidence_negative=self.confidence_negative,
         )
+
+    def overlap_to_ignore(self) -> float:
+        """Return :attr:`ignore_overlap` of the recipe; the reference ignores none."""
+        return float('inf') if self.recipe == 'paper' else self.ignore_overlap
 
     def weight_map(self) -> dict[str, float]:
         """Return the weight of each name prefix."""

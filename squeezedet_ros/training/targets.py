@@ -83,13 +83,32 @@ def ignored_anchors(regions: Tensor, anchors: Tensor) -> Tensor:
     return inside.any(1)
 
 
-def make_targets(batch: Sequence[Labels], anchors: Tensor) -> AnchorTargets:
-    """Return the targets of a batch; an image without objects has no responsible anchor."""
+def near_objects(boxes: Tensor, anchors: Tensor, overlap: float) -> Tensor:
+    """Return the (A,) mask of anchors whose overlap with one of boxes (n, 4) is at least that."""
+    overlaps = iou_xyxy(cxcywh_to_xyxy(anchors)[:, None], cxcywh_to_xyxy(boxes)[None])
+    return (overlaps >= overlap).any(1)
+
+
+def make_targets(
+    batch: Sequence[Labels], anchors: Tensor, ignore_overlap: float = float('inf')
+) -> AnchorTargets:
+    """
+    Return the targets of a batch; an image without objects has no responsible anchor.
+
+    :param ignore_overlap: with an object, from which an anchor counts as ignored. A near car
+        overlaps dozens of anchors about equally, and all but one would learn to deny it.
+    """
     shape = len(batch), len(anchors)
     responsible = torch.zeros(shape, dtype=torch.bool)
     labels = torch.zeros(shape, dtype=torch.int64)
     boxes = anchors.expand(*shape, 4).clone()
-    ignored = torch.stack([ignored_anchors(item.ignored, anchors) for item in batch])
+    ignored = torch.stack(
+        [
+            ignored_anchors(item.ignored, anchors)
+            | near_objects(item.boxes, anchors, ignore_overlap)
+            for item in batch
+        ]
+    )
     for row, item in enumerate(batch):
         chosen = assign_anchors(item.boxes, anchors)
         responsible[row, chosen] = True
