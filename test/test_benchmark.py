@@ -1,0 +1,52 @@
+import json
+from pathlib import Path
+
+import pytest
+from squeezedet_ros.checkpoint import save_checkpoint
+from squeezedet_ros.cli.main import main
+from squeezedet_ros.config import ModelConfig
+from squeezedet_ros.evaluation.benchmark import forward_operations, resident_bytes
+from squeezedet_ros.network import SqueezeDet
+import torch
+
+
+@pytest.mark.parametrize(
+    ('config', 'size', 'gflop'),
+    [
+        (ModelConfig(), (384, 1248), 10.649),
+        (ModelConfig(padding='valid'), (375, 1242), 9.714),
+        (ModelConfig.paper('squeezedet_plus'), (375, 1242), 77.246),
+    ],
+)
+def test_operations_are_the_papers(config, size, gflop):
+    network, extra = SqueezeDet(config), []
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            # The reference counts a bias, one operation, and a ReLU, two, for each output.
+            each = 1 if name == 'convdet' else 3
+            module.register_forward_hook(lambda *a, each=each: extra.append(each * a[2].numel()))
+    with torch.inference_mode():
+        network(torch.zeros(1, 3, *size))
+    found = forward_operations(network, size) + sum(extra)
+    assert found / 1e9 == pytest.approx(gflop, abs=0.001)
+
+
+def test_resident_memory_is_the_kernels():
+    status = Path('/proc/self/status').read_text()
+    kib = int(status.split('VmRSS:')[1].split()[0])
+    assert resident_bytes() == pytest.approx(kib * 1024, rel=0.05)
+
+
+def test_the_command_reports_every_stage(tmp_path, capsys):
+    weights, report = tmp_path / 'small.safetensors', tmp_path / 'out' / 'report.json'
+    save_checkpoint(SqueezeDet(ModelConfig(input_size=(64, 128), fit='adaptive')), weights)
+    options = ['--frames', '5', '--image-size', '60', '140', '--device', 'cpu']
+    assert main(['benchmark', '--weights', str(weights), '--json', str(report), *options]) == 0
+    found = json.loads(report.read_text())
+    stages = found['milliseconds']
+    assert set(stages) == {'preprocess', 'network', 'select', 'total'}
+    assert all(0 < values['median'] <= values['p99'] for values in stages.values())
+    parts = sum(stages[name]['median'] for name in ('preprocess', 'network', 'select'))
+    assert parts <= stages['total']['p99'] * 1.5
+    assert found['gflop_per_frame'] == pytest.approx(10.649 * 64 * 144 / (384 * 1248), rel=0.01)
+    assert 'matrix product' in capsys.readouterr().out
