@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 
 from squeezedet_ros.cli.options import add_config, read_config
+from squeezedet_ros.cli.processes import signals_as_interrupt
 from squeezedet_ros.data.bag import BagReader
 from squeezedet_ros.data.playback import parse_remaps, PlaybackConfig, PlaybackError
 
@@ -41,7 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         except ImportError as error:
             raise PlaybackError(f'playing a bag needs ROS 2: {error}') from error
         try:
-            played = player.play_bag(bag, arguments.topics, names, config)
+            with signals_as_interrupt():
+                played = player.play_bag(bag, arguments.topics, names, config)
         except KeyboardInterrupt:
             return INTERRUPTED
     print(f'{played} messages played')

@@ -106,12 +106,16 @@ class Children:
 
 @contextmanager
 def signals_as_interrupt() -> Iterator[None]:
-    """Let a request to end, or a closed terminal, unwind the program as Ctrl-C does."""
+    """
+    Let a request to end, or a closed terminal, unwind the program as Ctrl-C does.
+
+    Ctrl-C's own signal too: a shell starts what runs in its background with it ignored.
+    """
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, interrupt) for number in numbers]
     try:
         yield
