@@ -41,9 +41,28 @@ def iou_xyxy(first: Tensor, second: Tensor) -> Tensor:
     :param first: (..., 4), broadcast against ``second``.
     :returns: (...) in [0, 1]; 0 for two boxes without area.
     """
+    intersection, union = _intersection_and_union(first, second)
+    return intersection / (union + EPSILON)
+
+
+def generalized_iou_xyxy(first: Tensor, second: Tensor) -> Tensor:
+    """
+    Return generalized IOU (arXiv 1902.09630): IOU less the share of the hull outside both boxes.
+
+    :param first: (..., 4), broadcast against ``second``.
+    :returns: (...) in (-1, 1].
+    """
+    intersection, union = _intersection_and_union(first, second)
+    low = torch.minimum(first[..., :2], second[..., :2])
+    high = torch.maximum(first[..., 2:], second[..., 2:])
+    hull = (high - low).prod(-1)
+    return intersection / (union + EPSILON) - (hull - union) / (hull + EPSILON)
+
+
+def _intersection_and_union(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     low = torch.maximum(first[..., :2], second[..., :2])
     high = torch.minimum(first[..., 2:], second[..., 2:])
     intersection = (high - low).clamp(min=0).prod(-1)
     area_first = (first[..., 2:] - first[..., :2]).clamp(min=0).prod(-1)
     area_second = (second[..., 2:] - second[..., :2]).clamp(min=0).prod(-1)
-    return intersection / (area_first + area_second - intersection + EPSILON)
+    return intersection, area_first + area_second - intersection

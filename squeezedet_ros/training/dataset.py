@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -86,9 +87,9 @@ class TrainingSet(Dataset[Sample]):
             )
             for _, objects in samples
         ]
-        ignore_overlap = self._training.overlap_to_ignore()
-        anchors = make_anchors(self._model, size)
-        return Batch(images, make_targets(labels, anchors, ignore_overlap))
+        paper = self._training.recipe == 'paper'
+        sharpness = math.inf if paper else self._training.sharpness
+        return Batch(images, make_targets(labels, make_anchors(self._model, size), sharpness))
 
 
 class WeightedBatches(Sampler[list[Draw]]):

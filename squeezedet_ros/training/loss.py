@@ -1,8 +1,9 @@
 """
-The four-part loss of section 2.3 of the paper, as the reference computes it.
+The four-part loss of section 2.3 of the paper.
 
-BichenWuUCB/squeezeDet@e7c0860:src/nn_skeleton.py, _add_loss_graph. ``N`` images, ``A``
-anchors, ``C`` classes.
+:func:`paper_loss` is as the reference computes it (BichenWuUCB/squeezeDet@e7c0860:
+src/nn_skeleton.py, _add_loss_graph), :func:`modern_loss` has the same four parts for many
+anchors an object. ``N`` images, ``A`` anchors, ``C`` classes.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from squeezedet_ros.box_coder import clip_as_reference, decode
-from squeezedet_ros.boxes import cxcywh_to_xyxy, EPSILON, iou_xyxy
+from squeezedet_ros.boxes import cxcywh_to_xyxy, EPSILON, generalized_iou_xyxy, iou_xyxy
 from squeezedet_ros.network import RawPrediction
 from squeezedet_ros.training.recipe import LossWeights
 from squeezedet_ros.training.targets import AnchorTargets
@@ -32,7 +33,7 @@ class LossTerms(NamedTuple):
         return self.classification + self.confidence_positive + self.confidence_negative + self.box
 
 
-def detection_loss(
+def paper_loss(
     raw: RawPrediction,
     targets: AnchorTargets,
     anchors: Tensor,
@@ -41,7 +42,7 @@ def detection_loss(
     weights: LossWeights,
 ) -> LossTerms:
     """
-    Return the loss of a batch.
+    Return the loss of a batch by the reference.
 
     Sums over responsible anchors are divided by their number in the whole batch, taken as one
     where there is none; the overlap that the confidence should tell carries no gradient.
@@ -63,6 +64,48 @@ def detection_loss(
         positive,
         negative,
         weights.box * shift / objects,
+    )
+
+
+def modern_loss(
+    raw: RawPrediction,
+    targets: AnchorTargets,
+    anchors: Tensor,
+    exp_thresh: float,
+    weights: LossWeights,
+) -> LossTerms:
+    """
+    Return the loss of a batch whose objects are shared between anchors.
+
+    The confidence of an anchor tends to its share times the overlap of its box, by the quality
+    focal loss (arXiv 2006.04388, equation 6, beta 2); boxes by generalized IOU
+    (arXiv 1902.09630), classes by cross-entropy, both weighed by share. All are divided by the
+    sum of the shares.
+
+    :param anchors: (A, 4) cxcywh in network pixels.
+    """
+    responsible = targets.responsible
+    share = targets.share[responsible]
+    objects = targets.share.sum().clamp(min=1)
+    own = anchors.expand(len(responsible), -1, -1)[responsible]
+    predicted = cxcywh_to_xyxy(decode(raw.deltas[responsible], own, exp_thresh))
+    truth = cxcywh_to_xyxy(targets.boxes[responsible])
+    wanted = torch.zeros_like(raw.confidence_logits)
+    wanted[responsible] = share * iou_xyxy(predicted.detach(), truth)
+    distance = (wanted - raw.confidence_logits.sigmoid()).square()
+    error = distance * F.binary_cross_entropy_with_logits(
+        raw.confidence_logits, wanted, reduction='none'
+    )
+    background = ~(responsible | targets.ignored)
+    entropy = F.cross_entropy(
+        raw.class_logits[responsible], targets.labels[responsible], reduction='none'
+    )
+    box = share * (1 - generalized_iou_xyxy(predicted, truth))
+    return LossTerms(
+        weights.classification * (share * entropy).sum() / objects,
+        weights.confidence_positive * error[responsible].sum() / objects,
+        weights.confidence_negative * error[background].sum() / objects,
+        weights.box * box.sum() / objects,
     )
 
 

@@ -9,11 +9,16 @@ from squeezedet_ros.config import check_settings, setting
 from squeezedet_ros.errors import ConfigError
 
 Recipe = Literal['modern', 'paper']
+TrainingPrecision = Literal['float32', 'bfloat16']
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LossWeights:
-    """Coefficients of the loss; squeezeDet@e7c0860:src/config/kitti_squeezeDet_config.py."""
+    """
+    Coefficients of the four parts of the loss.
+
+    Defaults are the reference's, squeezeDet@e7c0860:src/config/kitti_squeezeDet_config.py.
+    """
 
     box: float = setting(5.0, 'LOSS_COEF_BBOX')
     confidence_positive: float = setting(75.0, 'LOSS_COEF_CONF_POS')
@@ -47,17 +52,19 @@ class TrainingConfig:
     confidence_bias: float = setting(
         -4.0, 'start of the confidence bias (modern); sigmoid(-4) is 0.018', bounds=(-10.0, 0.0)
     )
-    confidence_positive: float = setting(
-        20.0, 'loss coefficient of responsible anchors (modern)', bounds=(0.0, 1e6)
+    sharpness: float = setting(
+        6.0,
+        'how fast the share that an anchor has in an object falls with its overlap (modern): '
+        '(overlap / best overlap) ** sharpness',
+        bounds=(1.0, 1000.0),
     )
-    confidence_negative: float = setting(
-        400.0, 'loss coefficient of the other anchors (modern)', bounds=(0.0, 1e6)
+    dropout: float = setting(
+        0.0, 'share of features dropped before ConvDet (modern; paper has 0.5)', bounds=(0.0, 0.9)
     )
-    ignore_overlap: float = setting(
-        0.5,
-        'overlap with an object from which an anchor that is not responsible is no background '
-        '(modern)',
-        bounds=(0.0, 1.0),
+    precision: TrainingPrecision = setting(
+        'float32',
+        'float32, or bfloat16 for the convolutions (for CPUs with AVX512_BF16 or AMX, and GPUs)',
+        choices=TrainingPrecision,
     )
     frozen: tuple[str, ...] = setting(('conv1',), 'layers that keep their pretrained weights')
     aliases: tuple[str, ...] = setting(
@@ -84,16 +91,7 @@ class TrainingConfig:
 
     def loss_weights(self) -> LossWeights:
         """Return the coefficients of the recipe: the reference's own for paper."""
-        if self.recipe == 'paper':
-            return LossWeights()
-        return LossWeights(
-            confidence_positive=self.confidence_positive,
-            confidence_negative=self.confidence_negative,
-        )
-
-    def overlap_to_ignore(self) -> float:
-        """Return :attr:`ignore_overlap` of the recipe; the reference ignores none."""
-        return float('inf') if self.recipe == 'paper' else self.ignore_overlap
+        return LossWeights() if self.recipe == 'paper' else _MODERN_LOSS
 
     def weight_map(self) -> dict[str, float]:
         """Return the weight of each name prefix."""
@@ -102,6 +100,11 @@ class TrainingConfig:
             return {prefix: float(weight) for prefix, weight in pairs}
         except ValueError as error:
             raise ConfigError(f'source_weights must be PREFIX=NUMBER: {error}') from error
+
+
+_MODERN_LOSS = LossWeights(
+    box=2.0, confidence_positive=1.0, confidence_negative=1.0, classification=1.0
+)
 
 
 def _split(item: str, name: str) -> tuple[str, str]:

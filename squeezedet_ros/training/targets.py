@@ -7,13 +7,17 @@ Which anchor answers for which object, and what it should predict.
 from __future__ import annotations
 
 from collections.abc import Sequence
+import math
 from typing import NamedTuple
 
 from squeezedet_ros.anchors import STRIDE
 from squeezedet_ros.box_coder import encode
-from squeezedet_ros.boxes import cxcywh_to_xyxy, iou_xyxy
+from squeezedet_ros.boxes import cxcywh_to_xyxy, EPSILON, iou_xyxy
 import torch
 from torch import Tensor
+
+# Share of an object's best overlap below which an anchor is background.
+LEAST_RATIO = 0.7
 
 
 class Labels(NamedTuple):
@@ -35,6 +39,7 @@ class AnchorTargets(NamedTuple):
     What each anchor should predict.
 
     :param responsible: (N, A) bool, the anchor answers for an object.
+    :param share: (N, A) in [0, 1], how far it does; 1 for the best anchor of an object.
     :param ignored: (N, A) bool, the anchor is not to be pushed towards background.
     :param boxes: (N, A, 4) cxcywh of the object, where responsible.
     :param deltas: (N, A, 4), where responsible.
@@ -42,6 +47,7 @@ class AnchorTargets(NamedTuple):
     """
 
     responsible: Tensor
+    share: Tensor
     ignored: Tensor
     boxes: Tensor
     deltas: Tensor
@@ -83,35 +89,49 @@ def ignored_anchors(regions: Tensor, anchors: Tensor) -> Tensor:
     return inside.any(1)
 
 
-def near_objects(boxes: Tensor, anchors: Tensor, overlap: float) -> Tensor:
-    """Return the (A,) mask of anchors whose overlap with one of boxes (n, 4) is at least that."""
-    overlaps = iou_xyxy(cxcywh_to_xyxy(anchors)[:, None], cxcywh_to_xyxy(boxes)[None])
-    return (overlaps >= overlap).any(1)
+def anchor_shares(boxes: Tensor, anchors: Tensor, sharpness: float) -> tuple[Tensor, Tensor]:
+    """
+    Return how far each anchor answers for an object, and for which.
+
+    The anchor of :func:`assign_anchors` has the share 1. With a finite sharpness the others
+    have a power of their overlap relative to the best one's, none below ``LEAST_RATIO``: a near
+    car overlaps dozens of anchors about equally, and all but one would learn to deny it.
+
+    :param boxes: (n, 4) cxcywh.
+    :param anchors: (A, 4) cxcywh, A at least n.
+    :param sharpness: exponent; infinity leaves the paper's rule.
+    :returns: (A,) share in [0, 1], 0 for background, and (A,) int64 row of ``boxes``.
+    """
+    share, owner = torch.zeros(len(anchors)), torch.zeros(len(anchors), dtype=torch.int64)
+    if not len(boxes):
+        return share, owner
+    if math.isfinite(sharpness):
+        overlaps = iou_xyxy(cxcywh_to_xyxy(anchors)[:, None], cxcywh_to_xyxy(boxes)[None])
+        ratios = overlaps / overlaps.amax(0).clamp(min=EPSILON)
+        best, owner = ratios.max(1)
+        share = torch.where(best >= LEAST_RATIO, best**sharpness, 0.0)
+    chosen = assign_anchors(boxes, anchors)
+    share[chosen] = 1.0
+    owner[chosen] = torch.arange(len(boxes))
+    return share, owner
 
 
 def make_targets(
-    batch: Sequence[Labels], anchors: Tensor, ignore_overlap: float = float('inf')
+    batch: Sequence[Labels], anchors: Tensor, sharpness: float = math.inf
 ) -> AnchorTargets:
     """
     Return the targets of a batch; an image without objects has no responsible anchor.
 
-    :param ignore_overlap: with an object, from which an anchor counts as ignored. A near car
-        overlaps dozens of anchors about equally, and all but one would learn to deny it.
+    :param sharpness: as of :func:`anchor_shares`; the paper's rule unless given.
     """
     shape = len(batch), len(anchors)
-    responsible = torch.zeros(shape, dtype=torch.bool)
+    share = torch.zeros(shape)
     labels = torch.zeros(shape, dtype=torch.int64)
     boxes = anchors.expand(*shape, 4).clone()
-    ignored = torch.stack(
-        [
-            ignored_anchors(item.ignored, anchors)
-            | near_objects(item.boxes, anchors, ignore_overlap)
-            for item in batch
-        ]
-    )
+    ignored = torch.stack([ignored_anchors(item.ignored, anchors) for item in batch])
     for row, item in enumerate(batch):
-        chosen = assign_anchors(item.boxes, anchors)
-        responsible[row, chosen] = True
-        labels[row, chosen] = item.classes
-        boxes[row, chosen] = item.boxes
-    return AnchorTargets(responsible, ignored, boxes, encode(boxes, anchors), labels)
+        share[row], owner = anchor_shares(item.boxes, anchors, sharpness)
+        responsible = share[row] > 0
+        labels[row, responsible] = item.classes[owner[responsible]]
+        boxes[row, responsible] = item.boxes[owner[responsible]]
+    return AnchorTargets(share > 0, share, ignored, boxes, encode(boxes, anchors), labels)

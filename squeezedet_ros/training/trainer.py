@@ -13,10 +13,10 @@ from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.checkpoint import save_checkpoint, write_atomically
 from squeezedet_ros.data.kitti import KittiFrame
 from squeezedet_ros.errors import ConfigError
-from squeezedet_ros.network import SqueezeDet
+from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.preprocessing import normalize
 from squeezedet_ros.training.dataset import Batch, TrainingSet, WeightedBatches
-from squeezedet_ros.training.loss import detection_loss, LossTerms, weight_decay
+from squeezedet_ros.training.loss import LossTerms, modern_loss, paper_loss, weight_decay
 from squeezedet_ros.training.optimization import (
     AveragedWeights,
     clip_gradients,
@@ -25,6 +25,7 @@ from squeezedet_ros.training.optimization import (
 )
 from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.state import restore_state, save_state
+from squeezedet_ros.training.targets import AnchorTargets
 import torch
 from torch.utils.data import DataLoader
 from tqdm import tqdm
@@ -68,6 +69,8 @@ class Trainer:
         self._network = network.to(self._device)
         self._network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         _freeze(self._network, training.frozen)
+        if training.recipe == 'modern':
+            self._network.dropout.p = training.dropout
         self._optimizer = make_optimizer(self._network, training)
         self._average = AveragedWeights(self._network, training.ema_decay)
         self._settings = json.dumps(
@@ -115,7 +118,6 @@ class Trainer:
         return self._averaged()
 
     def _train_step(self, batch: Batch) -> LossTerms:
-        config = self._network.config
         start = perf_counter()
         # Dropout is seeded by the step, so that a resumed run draws what the unbroken run drew.
         torch.manual_seed(self._training.seed * 1_000_003 + self.step)
@@ -123,13 +125,7 @@ class Trainer:
         for group in self._optimizer.param_groups:
             group['lr'] = rate
         self._network.train()
-        images = batch.images.to(self._device, non_blocking=True)
-        size = images.shape[1], images.shape[2]
-        raw = self._network(normalize(images, self._mean, torch.float32))
-        targets = type(batch.targets)(*(part.to(self._device) for part in batch.targets))
-        anchors = make_anchors(config, size).to(self._device)
-        weights = self._training.loss_weights()
-        terms = detection_loss(raw, targets, anchors, size, config.exp_thresh, weights)
+        terms = self._loss(batch)
         loss = terms.total()
         if self._training.recipe == 'paper':
             loss = loss + weight_decay(self._network, self._training.weight_decay)
@@ -142,6 +138,20 @@ class Trainer:
         seconds = round(perf_counter() - start, 3)
         self._log({'step': self.step, 'lr': rate, 'seconds': seconds, **parts})
         return terms
+
+    def _loss(self, batch: Batch) -> LossTerms:
+        config, weights = self._network.config, self._training.loss_weights()
+        images = batch.images.to(self._device, non_blocking=True)
+        size = images.shape[1], images.shape[2]
+        mixed = self._training.precision == 'bfloat16'
+        with torch.autocast(self._device.type, torch.bfloat16, enabled=mixed):
+            raw = self._network(normalize(images, self._mean, torch.float32))
+        raw = RawPrediction(*(part.float() for part in raw))
+        targets = AnchorTargets(*(part.to(self._device) for part in batch.targets))
+        anchors = make_anchors(config, size).to(self._device)
+        if self._training.recipe == 'paper':
+            return paper_loss(raw, targets, anchors, size, config.exp_thresh, weights)
+        return modern_loss(raw, targets, anchors, config.exp_thresh, weights)
 
     def _averaged(self) -> SqueezeDet:
         network = SqueezeDet(self._network.config)
