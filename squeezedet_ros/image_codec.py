@@ -170,7 +170,7 @@ def decode_compressed(data: bytes | bytearray | memoryview | array[int]) -> Imag
     :raises ImageDecodeError: when it is neither, cut short or damaged.
     """
     content = memoryview(data).cast('B')
-    _check_size(*_announced_size(content))
+    announced_size(content)
     image = cv2.imdecode(
         np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     )
@@ -187,8 +187,18 @@ def _check_size(height: int, width: int) -> None:
         )
 
 
-def _announced_size(content: memoryview) -> tuple[int, int]:
-    """Return the (height, width) in the head of a JPEG or PNG, before memory is taken for it."""
+def announced_size(data: bytes | memoryview) -> tuple[int, int]:
+    """
+    Return the (height, width) in the head of a JPEG or PNG, before memory is taken for it.
+
+    :raises ImageDecodeError: when it is neither, or the size is none that is read.
+    """
+    size = _size_in_head(memoryview(data))
+    _check_size(*size)
+    return size
+
+
+def _size_in_head(content: memoryview) -> tuple[int, int]:
     head = bytes(content[:24])
     if head.startswith(b'\x89PNG\r\n\x1a\n') and head[12:16] == b'IHDR' and len(head) == 24:
         return int.from_bytes(head[20:24], 'big'), int.from_bytes(head[16:20], 'big')

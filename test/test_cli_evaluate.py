@@ -11,8 +11,9 @@ import pytest
 from squeezedet_ros.checkpoint import save_checkpoint
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
+from squeezedet_ros.data.frames import read_image
 from squeezedet_ros.data.ground_truth import GroundTruth
-from squeezedet_ros.data.kitti import list_frames, read_image
+from squeezedet_ros.data.kitti import list_frames
 from squeezedet_ros.data.kitti_writer import format_labels
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.network import SqueezeDet

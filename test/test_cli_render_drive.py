@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.data.bag import BagReader
-from squeezedet_ros.data.kitti import list_frames, read_image, read_labels
+from squeezedet_ros.data.frames import read_image
+from squeezedet_ros.data.kitti import list_frames, read_labels
 from squeezedet_ros.data.synthetic.drive import DriveConfig, render_drive, render_scene
 
 SMALL = ('--frames', '2', '--size', '96', '320', '--seed', '7')

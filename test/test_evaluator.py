@@ -5,7 +5,8 @@ from kitti_scenes import CLASSES, found
 import numpy as np
 import pytest
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
-from squeezedet_ros.data.kitti import KittiFrame, read_image, read_labels
+from squeezedet_ros.data.frames import read_image
+from squeezedet_ros.data.kitti import KittiFrame, read_labels
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.errors import ConfigError, DatasetError
 from squeezedet_ros.evaluation.evaluator import (

@@ -15,7 +15,7 @@ from squeezedet_ros.cli.info import (
 )
 from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.config import EngineConfig, SelectionConfig
-from squeezedet_ros.data.kitti import list_frames
+from squeezedet_ros.data.frames import list_frames
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.evaluation.evaluator import (
     detect_frames,
@@ -28,8 +28,10 @@ from squeezedet_ros.evaluation.report import format_report, make_report
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    parser.add_argument('--data', type=Path, required=True, help='folder in KITTI object layout')
-    parser.add_argument('--split', default='val', help='which of its ImageSets')
+    parser.add_argument(
+        '--data', type=Path, required=True, help="folder in KITTI's or COCO's layout"
+    )
+    parser.add_argument('--split', default='val', help='which split of it')
     add_weights_option(parser)
     add_json_option(parser)
     parser.add_argument(

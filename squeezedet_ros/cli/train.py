@@ -10,7 +10,7 @@ from typing import Any, get_args
 from squeezedet_ros.checkpoint import load_checkpoint, save_checkpoint
 from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.config import Architecture, EngineConfig, ModelConfig, SelectionConfig
-from squeezedet_ros.data.kitti import KittiFrame, list_frames
+from squeezedet_ros.data.frames import has_split, LabelledFrame, list_frames
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.engines.torch_engine import resolve_device
 from squeezedet_ros.evaluation.average_precision import evaluate_detections
@@ -29,7 +29,7 @@ import torch
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.add_argument(
-        '--data', type=Path, nargs='+', required=True, help='folders in KITTI layout'
+        '--data', type=Path, nargs='+', required=True, help="folders in KITTI's or COCO's layout"
     )
     parser.add_argument('--split', default='train', help='split to train on, in every folder')
     parser.add_argument(
@@ -81,17 +81,16 @@ def _initial_network(arguments: argparse.Namespace, training: TrainingConfig) ->
     return network
 
 
-def _validation_frames(arguments: argparse.Namespace) -> list[KittiFrame]:
-    name = f'{arguments.validation_split}.txt'
+def _validation_frames(arguments: argparse.Namespace) -> list[LabelledFrame]:
     return [
         frame
         for directory in arguments.data
-        if (directory / 'ImageSets' / name).is_file()
+        if has_split(directory, arguments.validation_split)
         for frame in list_frames(directory, arguments.validation_split)
     ]
 
 
-def _evaluator(frames: list[KittiFrame], device: str) -> Evaluate:
+def _evaluator(frames: list[LabelledFrame], device: str) -> Evaluate:
     config = EvaluationConfig()
     selection = evaluation_selection(SelectionConfig(), config)
 

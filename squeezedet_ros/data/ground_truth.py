@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 DONT_CARE = 'DontCare'
 UNKNOWN = -1
+# No number of a label comes near it; one that large is damage.
+LEAST_ABSURD = 1e9
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -17,7 +19,8 @@ class GroundTruth:
     Labelled objects and regions of one image, in columns.
 
     :param boxes: (N, 4) float32, ``x0, y0, x1, y1`` in pixels of the source image, as in
-        KITTI's labels.
+        KITTI's labels: ``x1, y1`` is the last pixel inside, so a box of one pixel has
+        ``x1 = x0``.
     :param names: N names as labelled: Car, Van, Truck, Pedestrian, Cyclist, ..., DontCare for
         a region to ignore.
     :param truncated: (N,) float32, fraction outside the image in [0, 1], -1 where unknown.

@@ -12,10 +12,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from squeezedet_ros.data.ground_truth import GroundTruth
-from squeezedet_ros.errors import DatasetError, ImageDecodeError
-from squeezedet_ros.image_codec import decode_compressed
+from squeezedet_ros.data.ground_truth import GroundTruth, LEAST_ABSURD
+from squeezedet_ros.errors import DatasetError
 
 IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg')
 
@@ -27,6 +25,15 @@ class KittiFrame(NamedTuple):
     image_path: Path
     label_path: Path
 
+    def read_truth(self) -> GroundTruth:
+        """Read the label file, as :func:`read_labels`."""
+        return read_labels(self.label_path)
+
+
+def split_listing(directory: Path, split: str) -> Path:
+    """Return where the names of a split are listed."""
+    return directory / 'ImageSets' / f'{split}.txt'
+
 
 def list_frames(directory: Path, split: str) -> list[KittiFrame]:
     """
@@ -34,7 +41,7 @@ def list_frames(directory: Path, split: str) -> list[KittiFrame]:
 
     :raises DatasetError: when the split, an image or a label file is not there.
     """
-    listing = directory / 'ImageSets' / f'{split}.txt'
+    listing = split_listing(directory, split)
     if not listing.is_file():
         present = sorted(path.stem for path in listing.parent.glob('*.txt'))
         raise DatasetError(
@@ -66,14 +73,20 @@ def read_labels(path: Path) -> GroundTruth:
 
     :raises DatasetError: naming the line that is not as KITTI has it.
     """
+    try:
+        lines = path.read_text().splitlines()
+    except UnicodeDecodeError as error:
+        raise DatasetError(f'{path}: expected text, got other bytes ({error})') from error
     names, numbers = [], []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         words = line.split()
         if not words:
             continue
         try:
             truncated, occluded, _, *box = (float(word) for word in words[1:8])
-            if len(box) != 4 or not np.isfinite(box).all():
+            if len(box) != 4 or not all(
+                abs(value) < LEAST_ABSURD for value in (truncated, occluded, *box)
+            ):
                 raise ValueError('a box needs four finite edges')
         except ValueError as error:
             raise DatasetError(
@@ -83,17 +96,3 @@ def read_labels(path: Path) -> GroundTruth:
         numbers.append((truncated, occluded, *box))
     columns = np.array(numbers, np.float32).reshape(-1, 6)
     return GroundTruth(columns[:, 2:], tuple(names), columns[:, 0], columns[:, 1].astype(np.int64))
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """
-    Read an image file as (height, width, 3) uint8, blue, green, red.
-
-    :raises DatasetError: when it is missing or cannot be decoded.
-    """
-    try:
-        return decode_compressed(path.read_bytes())
-    except FileNotFoundError as error:
-        raise DatasetError(f'no image {path}') from error
-    except ImageDecodeError as error:
-        raise DatasetError(f'{path} is not an image that can be read: {error}') from error

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.data.bag import BagWriter, Storage
+from squeezedet_ros.data.frames import read_image
 from squeezedet_ros.data.ground_truth import GroundTruth
-from squeezedet_ros.data.kitti import IMAGE_SUFFIXES, list_frames, read_image, read_labels
+from squeezedet_ros.data.kitti import IMAGE_SUFFIXES, list_frames
 from squeezedet_ros.data.synthetic.drive import DriveFrame
 from squeezedet_ros.data.truth_message import NANOSECONDS
 from squeezedet_ros.errors import DatasetError, ImageDecodeError
@@ -88,7 +89,7 @@ def kitti_source(directory: Path, split: str, fps: float | None = None) -> Frame
 
     def frames() -> Iterator[Frame]:
         for index, entry in enumerate(entries):
-            truth = read_labels(entry.label_path)
+            truth = entry.read_truth()
             stamp_ns = stamp_at(index, fps or DEFAULT_FPS)
             yield Frame(stamp_ns, read_image(entry.image_path), truth)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from squeezedet_ros.config import check_settings, SelectionConfig, setting
+from squeezedet_ros.data.frames import LabelledFrame, read_image
 from squeezedet_ros.data.ground_truth import GroundTruth
-from squeezedet_ros.data.kitti import KittiFrame, read_image, read_labels
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.evaluation.average_precision import DEFAULT_MIN_OVERLAP
@@ -51,14 +51,14 @@ def evaluation_selection(selection: SelectionConfig, config: EvaluationConfig) -
 
 
 def detect_frames(
-    detector: Detector, frames: Sequence[KittiFrame], batch_size: int
+    detector: Detector, frames: Sequence[LabelledFrame], batch_size: int
 ) -> LabelledDetections:
     """
     Detect in every frame, with a progress bar where a person is watching.
 
     :raises DatasetError: when an image or a label file cannot be read.
     """
-    truths = [read_labels(frame.label_path) for frame in frames]
+    truths = [frame.read_truth() for frame in frames]
     detections: list[Detections] = []
     with tqdm(total=len(frames), unit='image', disable=None) as progress:
         for start in range(0, len(frames), batch_size):
@@ -86,7 +86,7 @@ def format_results(detections: Detections, classes: Sequence[str]) -> str:
 
 def save_results(
     directory: Path,
-    frames: Sequence[KittiFrame],
+    frames: Sequence[LabelledFrame],
     detections: Sequence[Detections],
     classes: Sequence[str],
 ) -> None:

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.boxes import xyxy_to_cxcywh
 from squeezedet_ros.config import ModelConfig
+from squeezedet_ros.data.frames import LabelledFrame, read_image
 from squeezedet_ros.data.ground_truth import DONT_CARE, GroundTruth
-from squeezedet_ros.data.kitti import KittiFrame, read_image, read_labels
 from squeezedet_ros.training.augmentation import modern_sample, Objects, paper_sample, Sample
 from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.targets import AnchorTargets, Labels, make_targets
@@ -59,7 +59,7 @@ class TrainingSet(Dataset[Sample]):
     """Frames, each draw augmented from a seed of its own, so that a resumed run sees the same."""
 
     def __init__(
-        self, frames: Sequence[KittiFrame], model: ModelConfig, training: TrainingConfig
+        self, frames: Sequence[LabelledFrame], model: ModelConfig, training: TrainingConfig
     ) -> None:
         self._frames = frames
         self._model = model
@@ -70,7 +70,7 @@ class TrainingSet(Dataset[Sample]):
         frame = self._frames[draw.frame]
         rng = np.random.default_rng((self._training.seed, draw.number))
         image = read_image(frame.image_path)
-        objects = objects_of(read_labels(frame.label_path), self._model.classes, self._aliases)
+        objects = objects_of(frame.read_truth(), self._model.classes, self._aliases)
         if self._training.recipe == 'paper':
             return paper_sample(image, objects, self._model, rng)
         return modern_sample(image, objects, self._model, self._training, rng)
@@ -101,7 +101,7 @@ class WeightedBatches(Sampler[list[Draw]]):
     """
 
     def __init__(
-        self, frames: Sequence[KittiFrame], training: TrainingConfig, first: int, last: int
+        self, frames: Sequence[LabelledFrame], training: TrainingConfig, first: int, last: int
     ) -> None:
         self._weights = frame_weights(frames, training.weight_map())
         self._training = training
@@ -131,7 +131,7 @@ class WeightedBatches(Sampler[list[Draw]]):
 
 
 def frame_weights(
-    frames: Sequence[KittiFrame], by_prefix: dict[str, float]
+    frames: Sequence[LabelledFrame], by_prefix: dict[str, float]
 ) -> NDArray[np.float64]:
     """Return each frame's weight: that of its longest prefix, 1 where none fits."""
     weights = []

@@ -11,7 +11,7 @@ from typing import Any
 
 from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.checkpoint import save_checkpoint, write_atomically
-from squeezedet_ros.data.kitti import KittiFrame
+from squeezedet_ros.data.frames import LabelledFrame
 from squeezedet_ros.errors import ConfigError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.preprocessing import normalize
@@ -47,7 +47,7 @@ class Trainer:
     def __init__(
         self,
         network: SqueezeDet,
-        frames: Sequence[KittiFrame],
+        frames: Sequence[LabelledFrame],
         training: TrainingConfig,
         out: Path,
         evaluate: Evaluate | None = None,
