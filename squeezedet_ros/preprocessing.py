@@ -66,13 +66,31 @@ def fit_image(image: Image, config: ModelConfig) -> tuple[Image, FitTransform]:
         applied.
     """
     size = network_size(config, image.shape[:2])
+    transform = fit_transform(image.shape[:2], config)
     if config.fit == 'stretch':
-        return _resize(image, size), FitTransform(
-            (size[1] / image.shape[1], size[0] / image.shape[0]), (0.0, 0.0)
-        )
+        return _resize(image, size), transform
     if config.fit == 'crop':
-        return _crop(image, size)
-    return _letterbox(image, size, config.pixel_mean)
+        top, left, rows, columns = _crop_window(image.shape[:2], size)
+        return _resize(image[top : top + rows, left : left + columns], size), transform
+    return _letterbox(image, size, config.pixel_mean), transform
+
+
+def fit_transform(image_size: tuple[int, int], config: ModelConfig) -> FitTransform:
+    """
+    Return the transform by which an image is fitted to the network, without its pixels.
+
+    :param image_size: ``(height, width)`` of the image.
+    """
+    height, width = image_size
+    size = network_size(config, image_size)
+    if config.fit == 'stretch':
+        return FitTransform((size[1] / width, size[0] / height), (0.0, 0.0))
+    if config.fit == 'crop':
+        top, left, rows, columns = _crop_window(image_size, size)
+        scales = size[1] / columns, size[0] / rows
+        return FitTransform(scales, (-left * scales[0], -top * scales[1]))
+    top, left, rows, columns = _letterbox_place(image_size, size)
+    return FitTransform((columns / width, rows / height), (float(left), float(top)))
 
 
 def _resize(image: Image, size: tuple[int, int]) -> Image:
@@ -83,35 +101,38 @@ def _resize(image: Image, size: tuple[int, int]) -> Image:
     )
 
 
-def _crop(image: Image, size: tuple[int, int]) -> tuple[Image, FitTransform]:
-    height, width = image.shape[:2]
+def _crop_window(image_size: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return top, left, height and width of what is cut out of the image."""
+    height, width = image_size
     scale = max(size[0] / height, size[1] / width)
-    window = min(height, round(size[0] / scale)), min(width, round(size[1] / scale))
-    top, left = (height - window[0]) // 2, (width - window[1]) // 2
-    scales = size[1] / window[1], size[0] / window[0]
-    cut = image[top : top + window[0], left : left + window[1]]
-    return _resize(cut, size), FitTransform(scales, (-left * scales[0], -top * scales[1]))
+    rows, columns = min(height, round(size[0] / scale)), min(width, round(size[1] / scale))
+    return (height - rows) // 2, (width - columns) // 2, rows, columns
 
 
-def _letterbox(
-    image: Image, size: tuple[int, int], colour: tuple[float, float, float]
-) -> tuple[Image, FitTransform]:
-    height, width = image.shape[:2]
+def _letterbox_place(
+    image_size: tuple[int, int], size: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Return top, left, height and width of the whole image in the network's input."""
+    height, width = image_size
     scale = min(size[0] / height, size[1] / width)
-    inner = min(size[0], round(height * scale)), min(size[1], round(width * scale))
-    top, left = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    resized = _resize(image, inner)
-    if inner != size:
-        resized = cv2.copyMakeBorder(
-            resized,
-            top,
-            size[0] - inner[0] - top,
-            left,
-            size[1] - inner[1] - left,
-            cv2.BORDER_CONSTANT,
-            value=colour,
-        ).astype(np.uint8, copy=False)
-    return resized, FitTransform((inner[1] / width, inner[0] / height), (float(left), float(top)))
+    rows, columns = min(size[0], round(height * scale)), min(size[1], round(width * scale))
+    return (size[0] - rows) // 2, (size[1] - columns) // 2, rows, columns
+
+
+def _letterbox(image: Image, size: tuple[int, int], colour: tuple[float, float, float]) -> Image:
+    top, left, rows, columns = _letterbox_place(image.shape[:2], size)
+    resized = _resize(image, (rows, columns))
+    if (rows, columns) == size:
+        return resized
+    return cv2.copyMakeBorder(
+        resized,
+        top,
+        size[0] - rows - top,
+        left,
+        size[1] - columns - left,
+        cv2.BORDER_CONSTANT,
+        value=colour,
+    ).astype(np.uint8, copy=False)
 
 
 def normalize(images: Tensor, mean: Tensor, dtype: torch.dtype) -> Tensor:

@@ -4,7 +4,13 @@ import cv2
 import numpy as np
 import pytest
 from squeezedet_ros.config import ModelConfig
-from squeezedet_ros.preprocessing import fit_image, FitTransform, network_size, normalize
+from squeezedet_ros.preprocessing import (
+    fit_image,
+    fit_transform,
+    FitTransform,
+    network_size,
+    normalize,
+)
 import torch
 
 MODEL = ModelConfig(input_size=(128, 416))
@@ -24,6 +30,7 @@ def test_boxes_follow_the_pixels_and_come_back(fit, size):
     box = np.array([width // 2 - 60, height // 2 - 30, width // 2 + 20, height // 2 + 40])
     config = replace(MODEL, fit=fit)
     fitted, transform = fit_image(marked(height, width, box), config)
+    assert fit_transform(size, config) == transform
     assert fitted.shape == (*network_size(config, size), 3)
     rows, columns = np.nonzero(fitted[..., 0] > 127)
     seen = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
