@@ -1,22 +1,28 @@
 from collections import Counter
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.kitti import KittiFrame, list_frames
 from squeezedet_ros.data.kitti_writer import write_kitti
 from squeezedet_ros.data.synthetic.drive import render_scene
+from squeezedet_ros.errors import DatasetError
+from squeezedet_ros.network import SqueezeDet
 from squeezedet_ros.training.dataset import (
+    class_of,
     Draw,
     frame_weights,
+    make_loader,
     objects_of,
     TrainingSet,
     WeightedBatches,
 )
+from squeezedet_ros.training.loss import modern_loss, paper_loss
 from squeezedet_ros.training.recipe import TrainingConfig
+import torch
 
 CLASSES = ('car', 'pedestrian', 'cyclist')
 MODEL = ModelConfig(fit='adaptive', anchor_placement='stride', input_size=(128, 256))
@@ -37,6 +43,16 @@ def test_names_become_classes_or_regions():
     assert objects.classes.tolist() == [0, 0, 2]
     assert objects.boxes.tolist() == [[0, 0, 10, 10]] * 3
     assert len(objects.ignored) == 2  # DontCare and Tram; the last Car has no width.
+
+
+@pytest.mark.parametrize(
+    ('name', 'expected'),
+    [('Car', 0), ('car', 0), ('TRAM', 1), ('Van', 0), ('van', -1), ('DontCare', -1), ('Dog', -1)],
+)
+def test_class_of_a_label(name, expected):
+    # What is a class by its name needs no alias, and an alias to no class makes none.
+    aliases = {'Van': 'CAR', 'Tram': 'car', 'Dog': 'pet'}
+    assert class_of(name, ('car', 'Tram'), aliases) == expected
 
 
 def test_weight_of_the_longest_prefix():
@@ -91,5 +107,81 @@ def test_a_batch_holds_targets_of_its_window(drawn):
     assert batch.targets.responsible.shape == (2, 8 * 8 * 9)
 
 
-def test_image_files_are_read(drawn):
-    assert cv2.imread(str(drawn[0].image_path)).shape == (96, 192, 3)
+@pytest.fixture
+def damaged(tmp_path):
+    """Return five frames; the image of 1 and the labels of 2 cannot be read."""
+    write_kitti(tmp_path, [render_scene(seed, (96, 192)) for seed in range(5)])
+    frames = list_frames(tmp_path, 'train')
+    frames[1].image_path.write_bytes(frames[1].image_path.read_bytes()[:3000])
+    frames[2].label_path.write_bytes(b'\xff\xfe')
+    return frames
+
+
+def same(first, second):
+    return np.array_equal(first.image, second.image) and np.array_equal(
+        first.objects.boxes, second.objects.boxes
+    )
+
+
+def test_the_next_frame_takes_the_place_of_a_damaged_one(damaged, capsys):
+    training = TrainingConfig(window=(128, 128))
+    data = TrainingSet(damaged, MODEL, training)
+    third = data[Draw(3, 5)]
+    assert same(data[Draw(1, 5)], third)
+    assert same(data[Draw(2, 5)], third)
+    assert same(data[Draw(1, 5)], third)
+    # As a resumed training sees it, which has not met the damage before.
+    assert same(TrainingSet(damaged, MODEL, training)[Draw(1, 5)], third)
+    lines = capsys.readouterr().err.splitlines()[:2]
+    assert '000001.png is not an image' in lines[0]
+    assert '(1 so far' in lines[0]
+    assert '000002.txt: expected text' in lines[1]
+    assert '(2 so far' in lines[1]
+
+
+def test_the_last_frame_is_followed_by_the_first(damaged):
+    data = TrainingSet(damaged[:3], MODEL, TrainingConfig(window=(128, 128)))
+    assert same(data[Draw(1, 5)], data[Draw(0, 5)])
+
+
+def test_strict_stops_at_a_damaged_frame(damaged):
+    data = TrainingSet(damaged, MODEL, TrainingConfig(window=(128, 128), strict=True))
+    with pytest.raises(DatasetError, match=r'000001\.png'):
+        data[Draw(1, 5)]
+    lenient = TrainingSet(damaged[1:3], MODEL, TrainingConfig(window=(128, 128)))
+    with pytest.raises(DatasetError, match='none of the 2 frames'):
+        lenient[Draw(0, 5)]
+
+
+def test_workers_name_a_damaged_frame_once(damaged, capfd):
+    training = TrainingConfig(window=(64, 64), batch_size=2, workers=1)
+    data = TrainingSet(damaged[:2], MODEL, training)
+    assert len(list(make_loader(data, training, 0, 4))) == 4
+    assert capfd.readouterr().err.count('000001.png') == 1
+
+
+@pytest.mark.parametrize('recipe', ['modern', 'paper'])
+@pytest.mark.parametrize(
+    'labels', ['', 'Car 0 0 0 50 40 49 80\nCar 0 0 0 50 40 49.0001 39\nDontCare 0 0 0 9 9 8 8\n']
+)
+def test_no_nan_without_objects_and_with_boxes_without_size(tmp_path, recipe, labels):
+    write_kitti(tmp_path, [render_scene(0, (96, 192))])
+    (frame,) = list_frames(tmp_path, 'train')
+    frame.label_path.write_text(labels)
+    model = ModelConfig(input_size=(64, 64))
+    training = TrainingConfig(recipe=recipe, window=(64, 64))
+    data = TrainingSet([frame], model, training)
+    batch = data.collate([data[Draw(0, number)] for number in range(3)])
+    assert not batch.targets.responsible.any()
+    network = SqueezeDet(model)
+    raw = network(batch.images.float().permute(0, 3, 1, 2))
+    anchors = make_anchors(model, (64, 64))
+    weights = training.loss_weights()
+    terms = (
+        paper_loss(raw, batch.targets, anchors, (64, 64), 1.0, weights)
+        if recipe == 'paper'
+        else modern_loss(raw, batch.targets, anchors, 1.0, weights)
+    )
+    terms.total().backward()
+    assert all(torch.isfinite(part) for part in terms)
+    assert all(value.grad.isfinite().all() for value in network.parameters())

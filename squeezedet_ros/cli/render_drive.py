@@ -10,6 +10,8 @@ from typing import Any
 
 from squeezedet_ros.cli.make_bag import count, positive
 from squeezedet_ros.data.bag import image_topic, STORAGES
+from squeezedet_ros.data.coco_writer import write_coco
+from squeezedet_ros.data.frames import has_split
 from squeezedet_ros.data.kitti_writer import write_kitti
 from squeezedet_ros.data.sources import drive_frames, write_bag
 from squeezedet_ros.data.synthetic.drive import DriveConfig, DriveFrame, render_drive, render_scene
@@ -26,7 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     text = {name: item.metadata['description'] for name, item in setting.items()}
     parser.add_argument('--out', type=Path, required=True, help='folder to write, a new one')
     parser.add_argument(
-        '--format', choices=('bag', 'kitti'), default='bag', help='rosbag2 or KITTI-layout folder'
+        '--format',
+        choices=('bag', 'kitti', 'coco'),
+        default='bag',
+        help="rosbag2, or folder in KITTI's or COCO's layout",
+    )
+    parser.add_argument(
+        '--split', default='train', help="split of COCO's layout; others may be there already"
     )
     parser.add_argument('--seed', type=int, default=DEFAULT_SEED, help=text['seed'])
     parser.add_argument('--frames', type=count, default=DEFAULT_FRAMES, help=text['frames'])
@@ -61,10 +69,14 @@ def run(arguments: argparse.Namespace) -> int:
         size=tuple(arguments.size),
         fps=arguments.fps,
     )
-    if arguments.out.exists():
+    if arguments.out.exists() and not _adds_split(arguments):
         raise DatasetError(f'{arguments.out} exists already, not overwriting')
     drawn = _scenes(config) if arguments.scenes else render_drive(config)
     drawn = iter(tqdm(drawn, total=config.frames, unit='frame', desc='drawing'))
+    if arguments.format == 'coco':
+        write_coco(arguments.out, arguments.split, drawn)
+        print(f'{config.frames} frames of split {arguments.split} in {arguments.out}')
+        return 0
     if arguments.format == 'kitti':
         write_kitti(arguments.out, drawn)
         print(f'{config.frames} frames in {arguments.out}')
@@ -72,6 +84,15 @@ def run(arguments: argparse.Namespace) -> int:
     written = write_bag(arguments.out, drive_frames(drawn), arguments.camera, arguments.storage)
     print(f'{written} frames on /{image_topic(arguments.camera)} in {arguments.out}')
     return 0
+
+
+def _adds_split(arguments: argparse.Namespace) -> bool:
+    """Return whether the folder is a COCO set that lacks the split."""
+    return (
+        arguments.format == 'coco'
+        and (arguments.out / 'annotations').is_dir()
+        and not has_split(arguments.out, arguments.split)
+    )
 
 
 def drive_config(**values: Any) -> DriveConfig:  # noqa: ANN401

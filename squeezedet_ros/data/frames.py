@@ -93,3 +93,5 @@ def _content(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise DatasetError(f'no image {path}') from error
+    except OSError as error:
+        raise DatasetError(f'{path} cannot be read: {error.strerror}') from error

@@ -77,6 +77,8 @@ def read_labels(path: Path) -> GroundTruth:
         lines = path.read_text().splitlines()
     except UnicodeDecodeError as error:
         raise DatasetError(f'{path}: expected text, got other bytes ({error})') from error
+    except OSError as error:
+        raise DatasetError(f'{path} cannot be read: {error.strerror}') from error
     names, numbers = [], []
     for number, line in enumerate(lines, 1):
         words = line.split()

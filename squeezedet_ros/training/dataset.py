@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 import math
+import sys
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +14,14 @@ from squeezedet_ros.boxes import xyxy_to_cxcywh
 from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.data.frames import LabelledFrame, read_image
 from squeezedet_ros.data.ground_truth import DONT_CARE, GroundTruth
+from squeezedet_ros.errors import DatasetError
 from squeezedet_ros.training.augmentation import modern_sample, Objects, paper_sample, Sample
 from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.targets import AnchorTargets, Labels, make_targets
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler
+from tqdm import tqdm
 
 
 class Batch(NamedTuple):
@@ -43,37 +46,75 @@ def objects_of(truth: GroundTruth, classes: Sequence[str], aliases: dict[str, st
     """
     Return what of a label file is trained on, and the regions to ignore.
 
-    A name is a class by its lower case or by its alias. Anything else, DontCare included, is
-    ignored: it is no class, but it may look like one.
+    Anything that :func:`class_of` finds no class for, DontCare included, is ignored: it is no
+    class, but it may look like one. A box less than a pixel wide or high is left out.
     """
     boxes = truth.boxes.copy()
     boxes[:, 2:] += 1
-    wanted = [aliases.get(name, name.lower()) for name in truth.names]
-    index = np.array([classes.index(name) if name in classes else -1 for name in wanted], np.int64)
+    index = np.array([class_of(name, classes, aliases) for name in truth.names], np.int64)
     sound = (boxes[:, 2:] - boxes[:, :2]).min(1) >= 1
-    known = (index >= 0) & sound & (np.array(truth.names, dtype=object) != DONT_CARE)
+    known = (index >= 0) & sound
     return Objects(boxes[known], index[known], boxes[(index < 0) & sound])
 
 
+def class_of(name: str, classes: Sequence[str], aliases: dict[str, str]) -> int:
+    """
+    Return the index of the class a label is trained as, -1 for none.
+
+    A label is the class of its name, in any case, else that of its alias.
+    """
+    if name == DONT_CARE:
+        return -1
+    known = [item.lower() for item in classes]
+    wanted = name.lower()
+    if wanted not in known:
+        wanted = aliases.get(name, wanted).lower()
+    return known.index(wanted) if wanted in known else -1
+
+
 class TrainingSet(Dataset[Sample]):
-    """Frames, each draw augmented from a seed of its own, so that a resumed run sees the same."""
+    """
+    Frames, each draw augmented from a seed of its own, so that a resumed run sees the same.
+
+    In place of a frame that cannot be read comes the next one that can, in the order of the set;
+    it is named on stderr once, whichever process met it. With ``strict`` it raises DatasetError.
+    """
 
     def __init__(
         self, frames: Sequence[LabelledFrame], model: ModelConfig, training: TrainingConfig
     ) -> None:
-        self._frames = frames
+        self.frames = frames
         self._model = model
         self._training = training
         self._aliases = training.alias_map()
+        self._damaged = torch.zeros(len(frames), dtype=torch.bool).share_memory_()
 
     def __getitem__(self, draw: Draw) -> Sample:
-        frame = self._frames[draw.frame]
         rng = np.random.default_rng((self._training.seed, draw.number))
-        image = read_image(frame.image_path)
-        objects = objects_of(frame.read_truth(), self._model.classes, self._aliases)
+        image, truth = self._read(draw.frame)
+        objects = objects_of(truth, self._model.classes, self._aliases)
         if self._training.recipe == 'paper':
             return paper_sample(image, objects, self._model, rng)
         return modern_sample(image, objects, self._model, self._training, rng)
+
+    def _read(self, first: int) -> tuple[NDArray[np.uint8], GroundTruth]:
+        count = len(self.frames)
+        for index in (*range(first, count), *range(first)):
+            frame = self.frames[index]
+            try:
+                return read_image(frame.image_path), frame.read_truth()
+            except DatasetError as error:
+                if self._training.strict:
+                    raise
+                self._report(index, error)
+        raise DatasetError(f'none of the {count} frames can be read')
+
+    def _report(self, index: int, error: DatasetError) -> None:
+        if self._damaged[index]:
+            return
+        self._damaged[index] = True
+        found = int(self._damaged.sum())
+        tqdm.write(f'left out: {error} ({found} so far, others take its place)', file=sys.stderr)
 
     def collate(self, samples: list[Sample]) -> Batch:
         """Stack samples and assign their objects to anchors."""
@@ -128,6 +169,19 @@ class WeightedBatches(Sampler[list[Draw]]):
         edges = np.cumsum(self._weights) / self._weights.sum() * len(self._weights)
         marks = np.arange(len(self._weights)) + rng.random()
         return rng.permutation(np.searchsorted(edges, marks).clip(max=len(edges) - 1))
+
+
+def make_loader(
+    data: TrainingSet, training: TrainingConfig, first: int, last: int
+) -> DataLoader[Batch]:
+    """Return the batches of the steps from ``first`` on, below ``last``, loaded ahead."""
+    return DataLoader(
+        data,  # type: ignore[arg-type]
+        batch_sampler=WeightedBatches(data.frames, training, first, last),
+        collate_fn=data.collate,
+        num_workers=training.workers,
+        prefetch_factor=4 if training.workers else None,
+    )
 
 
 def frame_weights(

@@ -76,6 +76,9 @@ class TrainingConfig:
     evaluate_every: float = setting(
         2.0, 'epochs between two evaluations on the validation split', bounds=(0.01, 100000.0)
     )
+    strict: bool = setting(
+        False, 'stop at the first damaged image or label, instead of leaving it out'
+    )
     workers: int = setting(1, 'processes that load images', bounds=(0, 64))
     seed: int = setting(0, 'seed of everything random', bounds=(0, 2**31))
 

@@ -1,0 +1,59 @@
+"""What a data set holds, and what of it is damaged, told before hours are spent on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from squeezedet_ros.data.frames import LabelledFrame, read_image
+from squeezedet_ros.errors import DatasetError
+from tqdm import tqdm
+
+
+class Scan(NamedTuple):
+    """
+    Frames that can be used, and what was found on the way.
+
+    :param frames: those that can be read, in their order.
+    :param damaged: one message for each of the others.
+    :param labels: how many objects and regions there are of each name.
+    :param empty: number of frames without any label.
+    """
+
+    frames: list[LabelledFrame]
+    damaged: list[str]
+    labels: Counter[str]
+    empty: int
+
+
+def scan_frames(
+    frames: Sequence[LabelledFrame], *, strict: bool = False, images: bool = False
+) -> Scan:
+    """
+    Read the labels of every frame, with a progress bar where a person is watching.
+
+    :param strict: whether the first damage stops.
+    :param images: whether the images are decoded too, which takes some milliseconds each.
+    :raises DatasetError: for the first damage if ``strict``, and when no frame can be read.
+    """
+    found = Scan([], [], Counter(), 0)
+    empty = 0
+    for frame in tqdm(frames, unit='image', desc='checking', disable=None, leave=False):
+        try:
+            truth = frame.read_truth()
+            if images:
+                read_image(frame.image_path)
+        except DatasetError as error:
+            if strict:
+                raise
+            found.damaged.append(str(error))
+            continue
+        found.frames.append(frame)
+        found.labels.update(truth.names)
+        empty += not len(truth)
+    if frames and not found.frames:
+        raise DatasetError(
+            f'none of the {len(frames)} frames can be read; the first: {found.damaged[0]}'
+        )
+    return found._replace(empty=empty)
