@@ -3,10 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from squeezedet_ros.config import KITTI_ANCHOR_SHAPES, STREET_ANCHOR_SHAPES
-from squeezedet_ros.errors import CheckpointError
+from squeezedet_ros.config import KITTI_ANCHOR_SHAPES, ModelConfig, STREET_ANCHOR_SHAPES
+from squeezedet_ros.errors import CheckpointError, ConfigError
+from squeezedet_ros.network import SqueezeDet
+from squeezedet_ros.training.anchor_clustering import AnchorSet
 from squeezedet_ros.training.recipe import TrainingConfig
-from squeezedet_ros.training.start import initial_network, load_imagenet_features
+from squeezedet_ros.training.start import initial_network, load_imagenet_features, with_classes
 import torch
 
 DATA = Path(os.environ.get('SQUEEZEDET_DATA', Path(__file__).parents[2] / 'shared' / 'data'))
@@ -34,6 +36,33 @@ def test_paper_start():
     found = network('paper')
     assert found.config.anchor_shapes == KITTI_ANCHOR_SHAPES
     assert not found.convdet.bias.any()
+
+
+def test_classes_and_anchors_are_the_datas():
+    anchors = AnchorSet(((9.0, 8.0), (30.0, 40.0)), (96, 192), 'letterbox')
+    found = initial_network('squeezedet', TrainingConfig(), ('deer', 'boar'), anchors)
+    config = found.config
+    assert config.classes == ('deer', 'boar')
+    assert (config.anchor_shapes, config.input_size, config.fit) == anchors
+    assert config.anchor_placement == 'stride'
+    # 2 anchors: 2 * 2 class channels, 2 confidences, 2 * 4 deltas.
+    assert found.convdet.bias.detach().tolist() == [0] * 4 + [-4] * 2 + [0] * 8
+
+
+def test_other_classes_keep_all_but_their_channels():
+    old = SqueezeDet(ModelConfig(anchor_shapes=((9.0, 8.0), (30.0, 40.0)), input_size=(64, 64)))
+    with torch.no_grad():
+        old.convdet.bias.copy_(torch.arange(16.0) + 1)
+    new = with_classes(old, ('cyclist', 'deer', 'boar', 'car'))
+    # Channels of old: car, pedestrian, cyclist of anchor 0 are 1, 2, 3, of anchor 1 are 4, 5, 6.
+    assert new.convdet.bias.tolist() == [3, 0, 0, 1, 6, 0, 0, 4, *range(7, 17)]
+    pixels = torch.randn(1, 3, 64, 64)
+    before, after = old.eval()(pixels), new.eval()(pixels)
+    assert torch.equal(before.confidence_logits, after.confidence_logits)
+    assert torch.equal(before.deltas, after.deltas)
+    assert torch.equal(before.class_logits[..., [2, 0]], after.class_logits[..., [0, 3]])
+    with pytest.raises(ConfigError, match='classes must be distinct'):
+        with_classes(old, ('deer', 'deer'))
 
 
 def test_the_seed_decides():

@@ -17,6 +17,7 @@ COMMANDS = {
     'play-bag': ('play_bag', 'publish a rosbag2 onto ROS topics'),
     'train': ('train', 'fit a model to labelled images'),
     'evaluate': ('evaluate', 'score a model on a labelled set'),
+    'anchors': ('anchors', 'find anchor shapes that fit a labelled set'),
     'benchmark': ('benchmark', 'time each stage on this machine'),
     'info': ('info', 'tell what a checkpoint holds'),
 }
