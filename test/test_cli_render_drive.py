@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.data.bag import BagReader
+from squeezedet_ros.data.frames import list_frames as frames_of
 from squeezedet_ros.data.frames import read_image
 from squeezedet_ros.data.kitti import list_frames, read_labels
 from squeezedet_ros.data.synthetic.drive import DriveConfig, render_drive, render_scene
@@ -78,3 +79,16 @@ def test_numbers_must_be_above_zero(tmp_path, capsys, option):
     with pytest.raises(SystemExit):
         main(['make-bag', '--data', '.', '--out', str(tmp_path / 'bag'), *option])
     assert option[0] in capsys.readouterr().err
+
+
+def test_splits_of_a_coco_set_are_drawn_one_after_the_other(drawn, tmp_path, capsys):
+    out = tmp_path / 'set'
+    draw = ['render-drive', '--out', str(out), '--format', 'coco', *SMALL]
+    assert main([*draw, '--split', 'train']) == 0
+    assert main([*draw, '--split', 'val']) == 0
+    for split in ('train', 'val'):
+        frames = frames_of(out, split)
+        assert len(frames) == len(drawn)
+        np.testing.assert_array_equal(read_image(frames[1].image_path), drawn[1].image)
+    assert main([*draw, '--split', 'val']) == 2
+    assert 'exists already' in capsys.readouterr().err

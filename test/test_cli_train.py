@@ -1,11 +1,15 @@
 import json
+import shutil
 
+import numpy as np
 import pytest
 from squeezedet_ros.checkpoint import load_checkpoint, save_checkpoint
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import ModelConfig
+from squeezedet_ros.data.coco_writer import write_coco
+from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.kitti_writer import write_kitti
-from squeezedet_ros.data.synthetic.drive import render_scene
+from squeezedet_ros.data.synthetic.drive import DriveFrame, render_scene
 from squeezedet_ros.network import SqueezeDet
 
 OPTIONS = ['--batch-size', '2', '--window', '64', '96', '--workers', '0', '--device', 'cpu']
@@ -60,3 +64,93 @@ def test_what_is_wrong_is_said_in_one_line(data, tmp_path, capsys, more, reason)
     error = capsys.readouterr().err
     assert reason in error
     assert error.count('\n') == 1
+
+
+@pytest.fixture
+def coco(tmp_path):
+    """Write a set in COCO's layout: two sound images, and one each with a damaged box and image."""
+    scenes = [render_scene(seed, (96, 192)) for seed in range(4)]
+    write_coco(tmp_path / 'coco', 'train', scenes)
+    # High enough to count: the drawn cars of so small an image are not.
+    car = GroundTruth(
+        np.float32([[20, 20, 90, 70]]), ('Car',), np.zeros(1, np.float32), np.zeros(1, np.int64)
+    )
+    write_coco(tmp_path / 'coco', 'val', [DriveFrame(scenes[0].image, car, 0)])
+    path = tmp_path / 'coco' / 'annotations' / 'instances_train.json'
+    content = json.loads(path.read_text())
+    next(item for item in content['annotations'] if item['image_id'] == 2)['bbox'] = [1, 2]
+    path.write_text(json.dumps(content))
+    image = tmp_path / 'coco' / 'train' / '000003.png'
+    image.write_bytes(image.read_bytes()[:-3000])
+    return tmp_path / 'coco'
+
+
+@pytest.fixture
+def anchors(tmp_path):
+    path = tmp_path / 'anchors.json'
+    content = {'anchor_shapes': [[20, 20], [12, 30]], 'input_size': [64, 128], 'fit': 'adaptive'}
+    path.write_text(json.dumps(content))
+    return str(path)
+
+
+OWN = ('--classes', 'vehicle', 'Pedestrian', '--aliases', 'Car=vehicle', 'Van=vehicle')
+
+
+def test_own_classes_anchors_and_damaged_frames(coco, anchors, tmp_path, capfd):
+    out = tmp_path / 'out'
+    arguments = ('--anchors', anchors, *OWN, '--epochs', '1.4')
+    assert train(coco, out, *arguments) == 0
+    captured = capfd.readouterr()
+    assert '3 images to train on, 1 to evaluate on' in captured.out
+    assert 'vehicle: Car' in captured.out
+    assert captured.err.count('expected bbox') == 1
+    assert '1 of 4 frames left out' in captured.err
+    assert captured.err.count('000003.png is not an image') == 1
+    config = load_checkpoint(out / 'final.safetensors').config
+    assert config.classes == ('vehicle', 'Pedestrian')
+    assert config.anchor_shapes == ((20, 20), (12, 30))
+    entries = [json.loads(line) for line in (out / 'log.jsonl').read_text().splitlines()]
+    assert entries[-1]['ap']['vehicle'] is not None
+
+
+@pytest.mark.parametrize('workers', ['0', '1'])
+def test_strict_stops_in_one_line(coco, anchors, tmp_path, capsys, workers):
+    arguments = ('--anchors', anchors, '--strict', '--workers', workers)
+    assert train(coco, tmp_path / 'out', *arguments) == 2
+    assert 'expected bbox' in capsys.readouterr().err
+    shutil.copy(coco / 'annotations/instances_val.json', coco / 'annotations/instances_train.json')
+    first = coco / 'train' / '000000.png'
+    first.write_bytes(first.read_bytes()[:-3000])
+    assert train(coco, tmp_path / 'out', *arguments) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f'squeezedet train: {first} is not an image')
+
+
+def test_other_classes_on_trained_weights(coco, small, tmp_path, capsys):
+    classes = ('--classes', 'Cyclist', 'car', '--epochs', '0.5')
+    assert train(coco, tmp_path / 'out', '--weights', small, *classes) == 0
+    assert 'of these, kept: car, untrained: Cyclist' in capsys.readouterr().out
+    config = load_checkpoint(tmp_path / 'out' / 'final.safetensors').config
+    assert config.classes == ('Cyclist', 'car')
+
+
+def test_loading_is_measured(data, small, tmp_path, capsys):
+    assert train(data, tmp_path / 'out', '--weights', small, '--measure-loading') == 0
+    out = capsys.readouterr().out
+    assert 'images a second, 0 workers' in out
+    assert '\nratio' in out
+    assert not (tmp_path / 'out').exists()
+
+
+@pytest.mark.parametrize(
+    ('more', 'reason'),
+    [
+        (('--classes', 'boat'), 'no label is of a class (boat); labels present: '),
+        (('--anchors', 'none.json'), 'no anchor file none.json'),
+        (('--weights', 'SMALL', '--anchors', 'none.json'), '--anchors is for a new network'),
+    ],
+)
+def test_wrong_classes_and_anchors_are_refused(data, small, tmp_path, capsys, more, reason):
+    more = [small if item == 'SMALL' else item for item in more]
+    assert train(data, tmp_path / 'out', *more) == 2
+    assert reason in capsys.readouterr().err

@@ -12,7 +12,6 @@ from squeezedet_ros.data.synthetic.drive import render_scene
 from squeezedet_ros.errors import DatasetError
 from squeezedet_ros.network import SqueezeDet
 from squeezedet_ros.training.dataset import (
-    class_of,
     Draw,
     frame_weights,
     make_loader,
@@ -43,16 +42,6 @@ def test_names_become_classes_or_regions():
     assert objects.classes.tolist() == [0, 0, 2]
     assert objects.boxes.tolist() == [[0, 0, 10, 10]] * 3
     assert len(objects.ignored) == 2  # DontCare and Tram; the last Car has no width.
-
-
-@pytest.mark.parametrize(
-    ('name', 'expected'),
-    [('Car', 0), ('car', 0), ('TRAM', 1), ('Van', 0), ('van', -1), ('DontCare', -1), ('Dog', -1)],
-)
-def test_class_of_a_label(name, expected):
-    # What is a class by its name needs no alias, and an alias to no class makes none.
-    aliases = {'Van': 'CAR', 'Tram': 'car', 'Dog': 'pet'}
-    assert class_of(name, ('car', 'Tram'), aliases) == expected
 
 
 def test_weight_of_the_longest_prefix():

@@ -15,6 +15,7 @@ from squeezedet_ros.cli.info import (
 )
 from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.config import EngineConfig, SelectionConfig
+from squeezedet_ros.data.class_names import with_class_names
 from squeezedet_ros.data.frames import list_frames
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.evaluation.evaluator import (
@@ -24,6 +25,7 @@ from squeezedet_ros.evaluation.evaluator import (
     save_results,
 )
 from squeezedet_ros.evaluation.report import format_report, make_report
+from squeezedet_ros.training.recipe import TrainingConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--data', type=Path, required=True, help="folder in KITTI's or COCO's layout"
     )
     parser.add_argument('--split', default='val', help='which split of it')
+    parser.add_argument(
+        '--aliases',
+        nargs='+',
+        default=[],
+        help='labels scored as a class, LABEL=CLASS',
+    )
     add_weights_option(parser)
     add_json_option(parser)
     parser.add_argument(
@@ -60,12 +68,15 @@ def run(arguments: argparse.Namespace) -> int:
     )
     truths, detections = detect_frames(detector, frames, config.batch_size)
     classes = detector.model.classes
+    aliases = TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
+    truths = [with_class_names(truth, classes, aliases) for truth in truths]
     report = make_report(
         truths, detections, classes, config.min_overlap, selection.plot_prob_thresh
     )
     report['settings'] = {
         'data': str(arguments.data),
         'split': arguments.split,
+        'aliases': list(arguments.aliases),
         'engine': detector.describe(),
         'checkpoint': checkpoint,
         'selection': asdict(detector.selection),

@@ -12,6 +12,7 @@ from typing import Any, get_args
 from squeezedet_ros.checkpoint import load_checkpoint, save_checkpoint
 from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.config import Architecture, EngineConfig, ModelConfig, SelectionConfig
+from squeezedet_ros.data.class_names import class_of, with_class_names
 from squeezedet_ros.data.frames import has_split, LabelledFrame, list_frames
 from squeezedet_ros.data.scan import Scan, scan_frames
 from squeezedet_ros.detector import Detector
@@ -25,7 +26,6 @@ from squeezedet_ros.evaluation.evaluator import (
 )
 from squeezedet_ros.network import SqueezeDet
 from squeezedet_ros.training.anchor_clustering import read_anchor_set
-from squeezedet_ros.training.dataset import class_of
 from squeezedet_ros.training.loading_rate import LoadingRate, measure_loading
 from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.start import initial_network, load_imagenet_features, with_classes
@@ -86,7 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.measure_loading:
         return _print_rates(measure_loading(network, frames, training, device), training)
     validation = _validation_frames(arguments, training.strict)
-    evaluate = _evaluator(validation, arguments.device) if validation else None
+    aliases = training.alias_map()
+    evaluate = _evaluator(validation, aliases, arguments.device) if validation else None
     trainer = Trainer(network, frames, training, arguments.out, evaluate, device)
     print(
         f'{len(frames)} images to train on, {len(validation)} to evaluate on, '
@@ -187,7 +188,7 @@ def _validation_frames(arguments: argparse.Namespace, strict: bool) -> list[Labe
     return scan.frames
 
 
-def _evaluator(frames: list[LabelledFrame], device: str) -> Evaluate:
+def _evaluator(frames: list[LabelledFrame], aliases: dict[str, str], device: str) -> Evaluate:
     config = EvaluationConfig()
     selection = evaluation_selection(SelectionConfig(), config)
 
@@ -195,7 +196,8 @@ def _evaluator(frames: list[LabelledFrame], device: str) -> Evaluate:
         detector = Detector(network, selection, EngineConfig(device=device, precision='float32'))
         truths, detections = detect_frames(detector, frames, config.batch_size)
         classes = network.config.classes
-        table = evaluate_detections(truths, detections, classes, config.min_overlap).ap11
+        named = [with_class_names(truth, classes, aliases) for truth in truths]
+        table = evaluate_detections(named, detections, classes, config.min_overlap).ap11
         scores = {name: table[name]['all'] for name in classes}
         known = [score for score in scores.values() if score is not None]
         report = {name: None if ap is None else round(ap, 4) for name, ap in scores.items()}

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.boxes import xyxy_to_cxcywh
 from squeezedet_ros.config import ModelConfig
+from squeezedet_ros.data.class_names import class_of
 from squeezedet_ros.data.frames import LabelledFrame, read_image
-from squeezedet_ros.data.ground_truth import DONT_CARE, GroundTruth
+from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.errors import DatasetError
 from squeezedet_ros.training.augmentation import modern_sample, Objects, paper_sample, Sample
 from squeezedet_ros.training.recipe import TrainingConfig
@@ -46,7 +47,7 @@ def objects_of(truth: GroundTruth, classes: Sequence[str], aliases: dict[str, st
     """
     Return what of a label file is trained on, and the regions to ignore.
 
-    Anything that :func:`class_of` finds no class for, DontCare included, is ignored: it is no
+    Anything that class_of finds no class for, DontCare included, is ignored: it is no
     class, but it may look like one. A box less than a pixel wide or high is left out.
     """
     boxes = truth.boxes.copy()
@@ -55,21 +56,6 @@ def objects_of(truth: GroundTruth, classes: Sequence[str], aliases: dict[str, st
     sound = (boxes[:, 2:] - boxes[:, :2]).min(1) >= 1
     known = (index >= 0) & sound
     return Objects(boxes[known], index[known], boxes[(index < 0) & sound])
-
-
-def class_of(name: str, classes: Sequence[str], aliases: dict[str, str]) -> int:
-    """
-    Return the index of the class a label is trained as, -1 for none.
-
-    A label is the class of its name, in any case, else that of its alias.
-    """
-    if name == DONT_CARE:
-        return -1
-    known = [item.lower() for item in classes]
-    wanted = name.lower()
-    if wanted not in known:
-        wanted = aliases.get(name, wanted).lower()
-    return known.index(wanted) if wanted in known else -1
 
 
 class TrainingSet(Dataset[Sample]):
