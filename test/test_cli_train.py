@@ -68,7 +68,7 @@ def test_what_is_wrong_is_said_in_one_line(data, tmp_path, capsys, more, reason)
 
 @pytest.fixture
 def coco(tmp_path):
-    """Write a set in COCO's layout: two sound images, and one each with a damaged box and image."""
+    """Write a COCO set of two sound images, one with a damaged box, one damaged itself."""
     scenes = [render_scene(seed, (96, 192)) for seed in range(4)]
     write_coco(tmp_path / 'coco', 'train', scenes)
     # High enough to count: the drawn cars of so small an image are not.
