@@ -11,10 +11,12 @@ import pytest
 from squeezedet_ros.checkpoint import save_checkpoint
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
+from squeezedet_ros.data.coco_writer import write_coco
 from squeezedet_ros.data.frames import read_image
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.kitti import list_frames
 from squeezedet_ros.data.kitti_writer import format_labels
+from squeezedet_ros.data.synthetic.drive import DriveFrame
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.network import SqueezeDet
 import torch
@@ -152,3 +154,15 @@ def test_street_labels_have_no_difficulty_but_all(tmp_path, weights):
     row = json.loads((tmp_path / 'val.json').read_text())['kitti_iou50']['ap11']['car']
     assert (row['easy'], row['moderate'], row['hard']) == (None, None, None)
     assert 0 <= row['all'] <= 1
+
+
+def test_a_coco_set_with_labels_of_other_names(weights, tmp_path):
+    image = np.full((96, 160, 3), 90, np.uint8)
+    boxes = np.float32([[10, 10, 60, 50], [80, 10, 99, 60]])
+    truth = GroundTruth(boxes, ('Lorry', 'Dog'), np.zeros(2, np.float32), np.zeros(2, int))
+    write_coco(tmp_path / 'set', 'test', [DriveFrame(image, truth, 0)])
+    out = tmp_path / 'test.json'
+    assert evaluate(tmp_path / 'set', weights, '--aliases', 'Lorry=car', '--json', out) == 0
+    report = json.loads(out.read_text())
+    assert report['counts']['classes']['car']['truth'] == 1
+    assert report['settings']['aliases'] == ['Lorry=car']
