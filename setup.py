@@ -51,6 +51,7 @@ setup(
     extras_require={
         'bag': ['apsw>=3.50', 'rosbags>=0.11'],
         'report': ['matplotlib>=3.5'],
+        'train': ['matplotlib>=3.5', 'tensorboard>=2.10'],
     },
     entry_points={
         'console_scripts': [

@@ -13,7 +13,9 @@ from squeezedet_ros.boxes import xyxy_to_cxcywh
 from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.data.ground_truth import DONT_CARE, GroundTruth
 from squeezedet_ros.data.kitti import KittiFrame, read_image, read_labels
+from squeezedet_ros.errors import ConfigError
 from squeezedet_ros.training.augmentation import modern_sample, Objects, paper_sample, Sample
+from squeezedet_ros.training.distributed import ALONE, Processes
 from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.targets import AnchorTargets, Labels, make_targets
 import torch
@@ -101,8 +103,25 @@ class WeightedBatches(Sampler[list[Draw]]):
     """
 
     def __init__(
-        self, frames: Sequence[KittiFrame], training: TrainingConfig, first: int, last: int
+        self,
+        frames: Sequence[KittiFrame],
+        training: TrainingConfig,
+        first: int,
+        last: int,
+        processes: Processes = ALONE,
     ) -> None:
+        """
+        Choose from which step to which step.
+
+        :param processes: of which this one takes its part of each batch.
+        :raises ConfigError: when a batch cannot be divided evenly.
+        """
+        if training.batch_size % processes.size:
+            raise ConfigError(
+                f'batch_size must be a multiple of the {processes.size} processes, '
+                f'got {training.batch_size}'
+            )
+        self._processes = processes
         self._weights = frame_weights(frames, training.weight_map())
         self._training = training
         self._first, self._last = first, last
@@ -120,7 +139,7 @@ class WeightedBatches(Sampler[list[Draw]]):
                     epoch = number // count
                     order = self._epoch_order(epoch)
                 draws.append(Draw(int(order[number % count]), number))
-            yield draws
+            yield draws[self._processes.rank :: self._processes.size]
 
     def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
         rng = np.random.default_rng((self._training.seed, epoch, 1))
