@@ -28,7 +28,8 @@ class Difficulty(NamedTuple):
     """
     Which true objects of a class count; the others count neither way, found or missed.
 
-    :param min_height: in pixels; detections below it do not count either.
+    :param min_height: in pixels; a true object must be higher (in KITTI's kit since
+        2017; before, equally high ones counted), a detection must not be lower.
     """
 
     name: str
@@ -166,7 +167,7 @@ def _roles(scene: Scene, difficulty: Difficulty) -> _Roles:
     small = scene.detected_heights < difficulty.min_height
     counted = (
         scene.own
-        & (scene.heights >= difficulty.min_height)
+        & (scene.heights > difficulty.min_height)
         & (scene.occluded <= difficulty.max_occluded)
         # In the labels' own precision, so that 0.15 in a file is within the limit 0.15.
         & (scene.truncated <= np.float32(difficulty.max_truncated))
