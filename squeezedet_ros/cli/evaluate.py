@@ -16,12 +16,12 @@ from squeezedet_ros.cli.info import (
 from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.config import EngineConfig, SelectionConfig
 from squeezedet_ros.data.kitti import list_frames
+from squeezedet_ros.data.kitti_results import save_results
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.evaluation.evaluator import (
     detect_frames,
     evaluation_selection,
     EvaluationConfig,
-    save_results,
 )
 from squeezedet_ros.evaluation.report import format_report, make_report
 
