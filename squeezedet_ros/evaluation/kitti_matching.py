@@ -129,7 +129,7 @@ def _make_scene(truth: GroundTruth, found: Detections, label: int, name: str) ->
     regions = truth.boxes[names == DONT_CARE.lower()].astype(np.float64)
     detected = found.boxes.astype(np.float64)
     return Scene(
-        overlaps=_intersection_over_union(boxes, detected),
+        overlaps=intersection_over_union(boxes, detected),
         own=names[rows] == name,
         heights=boxes[:, 3] - boxes[:, 1],
         truncated=truth.truncated[rows],
@@ -151,7 +151,8 @@ def _area(boxes: Floats) -> Floats:
     return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(-1))
 
 
-def _intersection_over_union(first: Floats, second: Floats) -> Floats:
+def intersection_over_union(first: Floats, second: Floats) -> Floats:
+    """Return (N, M) of N and M boxes; 0 for boxes without area."""
     shared = _intersection(first, second)
     union = _area(first)[:, None] + _area(second)[None] - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0)
