@@ -43,6 +43,7 @@ THIRD_PARTY = {
     'apsw': (None, 'apsw'),
     'cv2': ('python3-opencv', 'opencv-python-headless'),
     'numpy': ('python3-numpy', 'numpy'),
+    'pycocotools': (None, 'pycocotools'),
     'rosbags': (None, 'rosbags'),
     'safetensors': (None, 'safetensors'),
     'torch': ('python3-torch', 'torch'),
