@@ -100,6 +100,28 @@ def random_boxes(seed: int, images: int) -> tuple[list[GroundTruth], list[Detect
     return truths, detections
 
 
+def backwards(
+    truths: list[GroundTruth], detections: list[Detections]
+) -> tuple[list[GroundTruth], list[Detections]]:
+    """Return the set with the least probable detections first, as a file of others may have it."""
+    return truths, [item.select(np.arange(len(item))[::-1]) for item in detections]
+
+
+def with_decimals(
+    truths: list[GroundTruth], detections: list[Detections]
+) -> tuple[list[GroundTruth], list[Detections]]:
+    """Return the set larger by 1.37 and with its edges sorted, so that they have two decimals."""
+
+    def enlarge(boxes: np.ndarray) -> np.ndarray:
+        corners = np.sort(boxes.reshape(-1, 2, 2).astype(np.float64) * 1.37, 1)
+        return corners.reshape(-1, 4).round(2).astype(np.float32)
+
+    return (
+        [GroundTruth(enlarge(t.boxes), t.names, t.truncated, t.occluded) for t in truths],
+        [Detections(enlarge(d.boxes), d.scores, d.labels) for d in detections],
+    )
+
+
 def _near(box: Sequence[int], name: str, draw, score_steps: int) -> tuple:
     spread = max(1, (box[3] - box[1]) // 10)
     shifted = [edge + draw(-spread, spread + 1) for edge in box]

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from kitti_scenes import CLASSES, found, random_boxes, random_set, truth
+from kitti_scenes import (
+    backwards,
+    CLASSES,
+    found,
+    random_boxes,
+    random_set,
+    truth,
+    with_decimals,
+)
 import numpy as np
 import pytest
 from squeezedet_ros.detections import Detections
@@ -46,6 +54,16 @@ DEVKIT_AP11 = {
         (0.000000, 0.010960, 0.023279, 0.030508),
         (0.000000, 0.016176, 0.033693, 0.042139),
     ),
+    'file_order': (
+        (0.001684, 0.030298, 0.039444, 0.069074),
+        (0.000000, 0.010960, 0.023279, 0.030508),
+        (0.000000, 0.016176, 0.033713, 0.042400),
+    ),
+    'decimals': (
+        (0.176077, 0.301026, 0.397381, 0.429861),
+        (0.123867, 0.268832, 0.341481, 0.379838),
+        (0.058288, 0.240306, 0.305589, 0.327870),
+    ),
 }
 DEVKIT_AP40 = {
     'plain': (
@@ -68,6 +86,16 @@ DEVKIT_AP40 = {
         (0.000000, 0.009042, 0.020657, 0.027447),
         (0.000000, 0.011784, 0.029319, 0.035261),
     ),
+    'file_order': (
+        (0.000463, 0.026014, 0.038596, 0.056526),
+        (0.000000, 0.009042, 0.019029, 0.026670),
+        (0.000000, 0.011784, 0.029425, 0.035404),
+    ),
+    'decimals': (
+        (0.154454, 0.288855, 0.398034, 0.423166),
+        (0.045831, 0.219763, 0.312435, 0.361908),
+        (0.049801, 0.231132, 0.287225, 0.334783),
+    ),
 }
 # The overlap is that of cars; pedestrians and cyclists had 0.5 in every run.
 SETS = {
@@ -75,6 +103,8 @@ SETS = {
     'ties': (lambda: random_set(2, 150, 8, 1), None),
     'dont_care': (lambda: random_set(3, 150, 1000, 4), 0.5),
     'random_boxes': (lambda: random_boxes(4, 400), 0.5),
+    'file_order': (lambda: backwards(*random_boxes(4, 400)), 0.5),
+    'decimals': (lambda: with_decimals(*random_set(11, 300, 1 << 20, 1)), None),
 }
 
 

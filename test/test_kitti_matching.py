@@ -111,6 +111,14 @@ def test_small_detection_yields_to_one_that_counts():
     assert outcome(scene, seen) == (1, 1, 0, 0)
 
 
+def test_a_height_at_the_limit_is_that_of_the_file():
+    """In float32 these edges are 25.000008 pixels apart, in the file exactly 25."""
+    edges = (103.07, 128.07)
+    assert np.float32(edges[1]) - np.float32(edges[0]) > 25
+    scene = truth(('Car', 100, edges[0], 200, edges[1]))
+    assert outcome(scene, found()) == (0, 0, 0, 0)
+
+
 @pytest.mark.parametrize(
     ('difficulty', 'height', 'truncated', 'occluded', 'counts'),
     [

@@ -125,9 +125,9 @@ def make_scenes(
 def _make_scene(truth: GroundTruth, found: Detections, label: int, name: str) -> Scene:
     names = np.array([item.lower() for item in truth.names], np.str_)
     rows = np.flatnonzero((names == name) | (names == NEIGHBOURS.get(name, name)))
-    boxes = truth.boxes[rows].astype(np.float64)
-    regions = truth.boxes[names == DONT_CARE.lower()].astype(np.float64)
-    detected = found.boxes.astype(np.float64)
+    boxes = _as_written(truth.boxes[rows])
+    regions = _as_written(truth.boxes[names == DONT_CARE.lower()])
+    detected = _as_written(found.boxes)
     return Scene(
         overlaps=intersection_over_union(boxes, detected),
         own=names[rows] == name,
@@ -139,6 +139,15 @@ def _make_scene(truth: GroundTruth, found: Detections, label: int, name: str) ->
         detected_heights=np.abs(detected[:, 3] - detected[:, 1]),
         scores=found.scores,
     )
+
+
+def _as_written(boxes: NDArray[np.float32]) -> Floats:
+    """
+    Return boxes in the decimals of the file they come from, which float32 blurs.
+
+    KITTI's evaluator reads double precision, and an overlap or a height just at its limit counts.
+    """
+    return np.asarray(boxes.astype(np.float64).round(3))
 
 
 def _intersection(first: Floats, second: Floats) -> Floats:
