@@ -17,6 +17,10 @@ class DeviceError(SqueezeDetError):
     """The requested compute device is not to be had."""
 
 
+class MissingPackageError(SqueezeDetError):
+    """What was asked for needs an optional package that is not installed."""
+
+
 class ImageDecodeError(SqueezeDetError):
     """An image message or file does not hold the pixels it announces."""
 

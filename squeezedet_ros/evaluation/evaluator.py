@@ -27,6 +27,9 @@ class EvaluationConfig:
         "intersection over union of a match in the second report; the first has KITTI's own",
         bounds=(0.0, 1.0),
     )
+    gallery_frames: int = setting(
+        12, 'frames in the gallery of the worst, a picture of the report', bounds=(1, 100)
+    )
     batch_size: int = setting(8, 'images looked at together', bounds=(1, 1024))
 
     def __post_init__(self) -> None:

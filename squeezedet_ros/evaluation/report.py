@@ -47,7 +47,7 @@ def make_report(
     """
     single = f'kitti_iou{100 * min_overlap:g}'
     counts = count_matches(truths, detections, classes, min_overlap, plot_prob_thresh)
-    graded = {name for name in classes if _is_graded(name, truths)}
+    graded = graded_classes(truths, classes)
     own = evaluate_detections(truths, detections, classes)
     one = evaluate_detections(truths, detections, classes, min_overlap)
     return {
@@ -67,6 +67,11 @@ def make_report(
         'coco': evaluate_coco(truths, detections, classes) if coco_available() else None,
         'errors': _with_shares(analyse_errors(truths, detections, classes)),
     }
+
+
+def graded_classes(truths: Sequence[GroundTruth], classes: Sequence[str]) -> set[str]:
+    """Return the classes of which every object states its truncation and occlusion."""
+    return {name for name in classes if _is_graded(name, truths)}
 
 
 def _is_graded(name: str, truths: Sequence[GroundTruth]) -> bool:
