@@ -30,4 +30,6 @@ class MissingPackageError(SqueezeDetError):
 
     def __init__(self, purpose: str, package: str) -> None:
         """Say what needs which package, by its name on PyPI."""
-        super().__init__(f'{purpose} needs the Python package {package}: pip install {package}')
+        super().__init__(
+            f'{purpose} needs {package}, which is not installed (pip install {package})'
+        )

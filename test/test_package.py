@@ -23,6 +23,7 @@ ROSDEP_KEYS = {
     'launch',
     'launch_ros',
     'lifecycle_msgs',
+    'python3-matplotlib',
     'python3-numpy',
     'python3-opencv',
     'python3-pytest',
@@ -42,7 +43,9 @@ ROSDEP_KEYS = {
 THIRD_PARTY = {
     'apsw': (None, 'apsw'),
     'cv2': ('python3-opencv', 'opencv-python-headless'),
+    'matplotlib': ('python3-matplotlib', 'matplotlib'),
     'numpy': ('python3-numpy', 'numpy'),
+    'pycocotools': (None, 'pycocotools'),
     'rosbags': (None, 'rosbags'),
     'safetensors': (None, 'safetensors'),
     'torch': ('python3-torch', 'torch'),
