@@ -50,6 +50,7 @@ setup(
     ],
     extras_require={
         'bag': ['apsw>=3.50', 'rosbags>=0.11'],
+        'keras': ['h5py>=3.6'],
         'report': ['matplotlib>=3.5'],
     },
     entry_points={

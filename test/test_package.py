@@ -42,6 +42,7 @@ ROSDEP_KEYS = {
 THIRD_PARTY = {
     'apsw': (None, 'apsw'),
     'cv2': ('python3-opencv', 'opencv-python-headless'),
+    'h5py': (None, 'h5py'),
     'numpy': ('python3-numpy', 'numpy'),
     'rosbags': (None, 'rosbags'),
     'safetensors': (None, 'safetensors'),
