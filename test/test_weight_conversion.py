@@ -180,6 +180,9 @@ def test_valid_padding_takes_the_size_it_was_trained_at(tmp_path):
     file = tensorflow_file(tmp_path, draw_layers())
     config = import_weights(file, ImportOptions(padding='valid')).network.config
     assert (config.padding, config.input_size) == ('valid', (375, 1242))
+    state = WeightsFile(pytorch_state(draw_layers()), {})
+    config = import_weights(state, ImportOptions(padding='valid')).network.config
+    assert (config.padding, config.input_size) == ('valid', (384, 1248))
 
 
 def spoilt(**changes):

@@ -8,9 +8,6 @@ from squeezedet_ros.config import Architecture, ModelConfig, Padding, setting
 from squeezedet_ros.errors import CheckpointError, ConfigError
 from squeezedet_ros.weight_import.ports import Port
 
-# (height, width) of the reference before it took SAME padding, at 83d3517.
-_VALID_INPUT_SIZE = (375, 1242)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
@@ -50,8 +47,8 @@ def model_config(
     :raises ConfigError: for an option outside its bounds.
     """
     config = port.config(architecture)
-    if options.padding == 'valid' and config.padding != 'valid':
-        config = replace(config, input_size=_VALID_INPUT_SIZE)
+    if options.padding == 'valid' and port.valid_input_size:
+        config = replace(config, input_size=port.valid_input_size)
     config = replace(
         config,
         padding=options.padding or config.padding,

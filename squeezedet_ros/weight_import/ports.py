@@ -61,6 +61,7 @@ class Port:
     :param red_first: images are red, green, blue.
     :param pixel_std: what is divided by after the mean was subtracted, blue, green, red.
     :param centre_shift: pixels from its centre of a box to ours, in x and in y.
+    :param valid_input_size: (height, width) where the padding is VALID, None for the model's.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Port:
     red_first: bool = False
     pixel_std: tuple[float, float, float] = (1.0, 1.0, 1.0)
     centre_shift: float = 0.0
+    valid_input_size: tuple[int, int] | None = None
 
     def config(self, architecture: Architecture) -> ModelConfig:
         """Return what the port runs an architecture with."""
@@ -144,6 +146,8 @@ PORTS = (
         model=_REFERENCE,
         plus=_REFERENCE_PLUS,
         channels_last=True,
+        # Before 83d3517 SqueezeDet was VALID too, at the input of SqueezeDet+.
+        valid_input_size=_REFERENCE_PLUS.input_size,
     ),
     Port(
         name='keras',
