@@ -43,6 +43,7 @@ ROSDEP_KEYS = {
 THIRD_PARTY = {
     'apsw': (None, 'apsw'),
     'cv2': ('python3-opencv', 'opencv-python-headless'),
+    'h5py': (None, 'h5py'),
     'matplotlib': ('python3-matplotlib', 'matplotlib'),
     'numpy': ('python3-numpy', 'numpy'),
     'pycocotools': (None, 'pycocotools'),

@@ -18,6 +18,7 @@ COMMANDS = {
     'train': ('train', 'fit a model to labelled images'),
     'evaluate': ('evaluate', 'score a model on a labelled set'),
     'benchmark': ('benchmark', 'time each stage on this machine'),
+    'import-weights': ('import_weights', 'turn weights of other implementations into ours'),
     'info': ('info', 'tell what a checkpoint holds'),
 }
 
