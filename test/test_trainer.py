@@ -151,11 +151,7 @@ def test_loss_falls_on_few_images(frames, tmp_path):
     )
     trainer(frames, tmp_path, training).fit()
     lines = [json.loads(line) for line in (tmp_path / 'log.jsonl').read_text().splitlines()]
-    losses = [
-        sum(entry[part] for part in LossTerms._fields)
-        for entry in lines
-        if 'lr' in entry
-    ]
+    losses = [sum(entry[part] for part in LossTerms._fields) for entry in lines if 'lr' in entry]
     assert sum(losses[-8:]) < 0.8 * sum(losses[:8])
 
 
