@@ -15,6 +15,7 @@ from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.kitti import KittiFrame, list_frames, read_image
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
+from squeezedet_ros.engines.memory import keep_freed_memory
 from squeezedet_ros.engines.torch_engine import resolve_device
 from squeezedet_ros.errors import MissingPackageError
 from squeezedet_ros.evaluation.average_precision import evaluate_detections
@@ -69,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     device = resolve_device(own_device(EngineConfig(device=arguments.device).device))
     if device.type == 'cpu':
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // started_processes()))
+        keep_freed_memory()
     processes = join_processes(device)
     network = _initial_network(arguments, training)
     frames = [
