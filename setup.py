@@ -50,7 +50,10 @@ setup(
     ],
     extras_require={
         'bag': ['apsw>=3.50', 'rosbags>=0.11'],
+        'coco': ['pycocotools>=2.0.7'],
+        'keras': ['h5py>=3.6'],
         'report': ['matplotlib>=3.5'],
+        'train': ['matplotlib>=3.5', 'tensorboard>=2.10'],
     },
     entry_points={
         'console_scripts': [

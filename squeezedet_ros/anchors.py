@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from squeezedet_ros.config import ModelConfig
+from squeezedet_ros.config import ModelConfig, Padding
 import torch
 from torch import Tensor
 
@@ -24,11 +24,26 @@ def same_padding(size: int, kernel: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
+def conv1_padding(rule: Padding, size: int, kernel: int) -> tuple[int, int]:
+    """Return the padding (before, after) of conv1 over ``size``."""
+    if rule == 'symmetric':
+        return kernel // 2, kernel // 2
+    return same_padding(size, kernel) if rule == 'same' else (0, 0)
+
+
+def pool_padding(rule: Padding, size: int, kernel: int) -> tuple[int, int]:
+    """Return the padding (before, after) of a pool over ``size``."""
+    if rule == 'symmetric':
+        return 0, 1 - size % 2
+    return same_padding(size, kernel) if rule == 'same' else (0, 0)
+
+
 def _axis_grid(config: ModelConfig, size: int) -> tuple[int, float]:
     """Return the cells along an axis of ``size`` pixels, and the first one's centre of view."""
     centre, jump = 0.5, 1
-    for kernel in STEM_KERNELS[config.architecture]:
-        before, after = same_padding(size, kernel) if config.padding == 'same' else (0, 0)
+    for layer, kernel in enumerate(STEM_KERNELS[config.architecture]):
+        rule = pool_padding if layer else conv1_padding
+        before, after = rule(config.padding, size, kernel)
         size = (size + before + after - kernel) // 2 + 1
         centre += ((kernel - 1) / 2 - before) * jump
         jump *= 2
@@ -45,6 +60,8 @@ def _axis_centres(config: ModelConfig, size: int) -> Tensor:
     index = torch.arange(cells, dtype=torch.float64)
     if config.anchor_placement == 'stride':
         return first + STRIDE * index
+    if config.anchor_placement == 'cell':
+        return (index + 0.5) * size / cells
     return (index + 1) * size / (cells + 1)
 
 
@@ -55,7 +72,8 @@ def make_anchors(config: ModelConfig, input_size: tuple[int, int]) -> Tensor:
 
     Placement ``reference`` spreads the centres evenly over the input, as set_anchors of the
     reference's src/config/kitti_squeezeDet_config.py. Placement ``stride`` puts each at the
-    centre of its cell's receptive field.
+    centre of its cell's receptive field. Placement ``cell`` divides the input evenly, as
+    QiuJueqin/SqueezeDet-PyTorch@b0d80da:src/utils/boxes.py, generate_anchors.
 
     :returns: (A, 4) float32 cxcywh in network pixels. Shared between callers: not to be
         written to.

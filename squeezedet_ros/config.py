@@ -22,8 +22,8 @@ T = TypeVar('T')
 
 Architecture = Literal['squeezedet', 'squeezedet_plus']
 Fit = Literal['stretch', 'letterbox', 'crop', 'adaptive']
-AnchorPlacement = Literal['reference', 'stride']
-Padding = Literal['same', 'valid']
+AnchorPlacement = Literal['reference', 'stride', 'cell']
+Padding = Literal['same', 'valid', 'symmetric']
 NmsVariant = Literal['greedy', 'reference']
 Precision = Literal['auto', 'float32', 'float16', 'bfloat16']
 ImageTransport = Literal['raw', 'compressed']
@@ -103,7 +103,10 @@ class ModelConfig:
         'squeezedet', 'network of the paper', choices=Architecture
     )
     padding: Padding = setting(
-        'same', 'padding rule of conv1 and the pools, as TensorFlow defines it', choices=Padding
+        'same',
+        'padding rule of conv1 and the pools: same or valid (as TensorFlow defines them) or '
+        'symmetric (half a kernel on every side of conv1, pools rounding up, as in PyTorch ports)',
+        choices=Padding,
     )
     classes: tuple[str, ...] = setting(
         ('car', 'pedestrian', 'cyclist'), 'class names, in the order of the network output'
@@ -123,8 +126,8 @@ class ModelConfig:
     )
     anchor_placement: AnchorPlacement = setting(
         'reference',
-        'anchor centres: reference (spread evenly over the input) or stride (at the middle of '
-        'the receptive field)',
+        'anchor centres: reference (spread evenly over the input), stride (at the middle of '
+        'the receptive field) or cell (at the middle of equal cells, as in PyTorch ports)',
         choices=AnchorPlacement,
     )
     pixel_mean: tuple[float, float, float] = setting(

@@ -23,3 +23,13 @@ class ImageDecodeError(SqueezeDetError):
 
 class DatasetError(SqueezeDetError):
     """A data set, label file or bag cannot be read."""
+
+
+class MissingPackageError(SqueezeDetError):
+    """An optional Python package is needed and not installed."""
+
+    def __init__(self, purpose: str, package: str) -> None:
+        """Say what needs which package, by its name on PyPI."""
+        super().__init__(
+            f'{purpose} needs {package}, which is not installed (pip install {package})'
+        )

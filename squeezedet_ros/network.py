@@ -88,7 +88,7 @@ def _pool(x: Tensor, padding: Padding) -> Tensor:
     """Max-pool 3x3 by 2. Under SAME the border never wins: TensorFlow pads with minus infinity."""
     if padding == 'valid':
         return F.max_pool2d(x, 3, 2)
-    if x.shape[2] % 2 or x.shape[3] % 2:
+    if padding == 'same' and (x.shape[2] % 2 or x.shape[3] % 2):
         return F.max_pool2d(_pad_same(x, 3, float('-inf')), 3, 2)
     return F.max_pool2d(x, 3, 2, ceil_mode=True)
 
@@ -137,6 +137,8 @@ class SqueezeDet(nn.Module):
         padding = self.config.padding
         if padding == 'same':
             pixels = _pad_same(pixels, self.conv1.kernel_size[0], 0.0)
+        elif padding == 'symmetric':
+            pixels = F.pad(pixels, (self.conv1.kernel_size[0] // 2,) * 4)
         x = _pool(F.relu(self.conv1(pixels), inplace=True), padding)
         for number, fire in enumerate(self.fires.values(), 2):
             x = fire(x)

@@ -27,30 +27,39 @@ TRUTH_COLOUR: Colour = (255, 255, 255)
 _BLACK: Colour = (0, 0, 0)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SHEET_BACKGROUND = 24
-_SHEET_GAP = 6
+SHEET_GAP = 6
+_LEGEND_HEIGHT = 32
 
 
-def draw_detections(image: Image, detections: Detections, classes: Sequence[str]) -> Image:
+def draw_detections(
+    image: Image, detections: Detections, classes: Sequence[str], colour: Colour | None = None
+) -> Image:
     """
     Return a copy of an image with each detection's box, class and score on it.
 
     :param image: (height, width, 3) uint8 blue, green, red.
     :param classes: names by label.
+    :param colour: of all boxes; None for that of each class in the palette.
     """
     canvas: Image = image.copy()
     # The best last, so that its caption is not covered.
     for box, score, label in reversed(
         list(zip(detections.boxes, detections.scores, detections.labels, strict=True))
     ):
-        colour = PALETTE[label % len(PALETTE)]
-        _rectangle(canvas, box, colour, _thickness(canvas))
-        _tag(canvas, f'{classes[label]} {score:.2f}', box, colour)
+        own = colour or PALETTE[label % len(PALETTE)]
+        _rectangle(canvas, box, own, _thickness(canvas))
+        _tag(canvas, f'{classes[label]} {score:.2f}', box, own)
     return canvas
 
 
-def draw_truth(image: Image, boxes_xyxy: NDArray[np.float32], names: Iterable[str]) -> Image:
+def draw_truth(
+    image: Image,
+    boxes_xyxy: NDArray[np.float32],
+    names: Iterable[str],
+    colour: Colour = TRUTH_COLOUR,
+) -> Image:
     """
-    Return a copy of an image with what is truly there in thin white, named below each box.
+    Return a copy of an image with what is truly there in thin lines, named below each box.
 
     :param image: (height, width, 3) uint8 blue, green, red.
     :param boxes_xyxy: (N, 4) in pixels of the image.
@@ -58,10 +67,10 @@ def draw_truth(image: Image, boxes_xyxy: NDArray[np.float32], names: Iterable[st
     canvas: Image = image.copy()
     scale = _font_scale(canvas) * 0.8
     for box, name in zip(boxes_xyxy, names, strict=True):
-        _rectangle(canvas, box, TRUTH_COLOUR, 1)
+        _rectangle(canvas, box, colour, 1)
         (_, height), _ = cv2.getTextSize(name, _FONT, scale, 1)
         corner = round(float(box[0])), round(float(box[3])) + height + 2
-        cv2.putText(canvas, name, corner, _FONT, scale, TRUTH_COLOUR, 1, cv2.LINE_AA)
+        cv2.putText(canvas, name, corner, _FONT, scale, colour, 1, cv2.LINE_AA)
     return canvas
 
 
@@ -82,21 +91,39 @@ def contact_sheet(
             f'got {len(images)}, {len(captions)} and {columns}'
         )
     columns = min(columns, len(images))
-    cell = (width - _SHEET_GAP * (columns + 1)) // columns
+    cell = (width - SHEET_GAP * (columns + 1)) // columns
     cells = [_cell(*pair, cell) for pair in zip(images, captions, strict=True)]
     rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
     heights = [max(len(picture) for picture in row) for row in rows]
     sheet = np.full(
-        (sum(heights) + _SHEET_GAP * (len(rows) + 1), width, 3), _SHEET_BACKGROUND, np.uint8
+        (sum(heights) + SHEET_GAP * (len(rows) + 1), width, 3), _SHEET_BACKGROUND, np.uint8
     )
-    top = _SHEET_GAP
+    top = SHEET_GAP
     for row, height in zip(rows, heights, strict=True):
         for column, picture in enumerate(row):
-            left = _SHEET_GAP + column * (cell + _SHEET_GAP)
+            left = SHEET_GAP + column * (cell + SHEET_GAP)
             bottom, right = top + len(picture), left + cell
             sheet[top:bottom, left:right] = picture
-        top += height + _SHEET_GAP
+        top += height + SHEET_GAP
     return sheet
+
+
+def legend(entries: Iterable[tuple[str, Colour]], width: int) -> Image:
+    """
+    Return a strip that names colours, in the style of :func:`contact_sheet`.
+
+    :param entries: what is told and its colour, from left to right.
+    :param width: of the strip, in pixels.
+    """
+    strip = np.full((_LEGEND_HEIGHT, width, 3), _SHEET_BACKGROUND, np.uint8)
+    left, middle = SHEET_GAP, _LEGEND_HEIGHT // 2
+    for text, colour in entries:
+        cv2.rectangle(strip, (left, middle - 7), (left + 24, middle + 7), colour, cv2.FILLED)
+        corner = left + 32, middle + 6
+        cv2.putText(strip, text, corner, _FONT, 0.6, TRUTH_COLOUR, 1, cv2.LINE_AA)
+        (length, _), _ = cv2.getTextSize(text, _FONT, 0.6, 1)
+        left += 32 + length + 4 * SHEET_GAP
+    return strip
 
 
 def _cell(image: Image, caption: str, width: int) -> Image:

@@ -75,6 +75,53 @@ def random_set(
     return truths, detections
 
 
+def random_boxes(seed: int, images: int) -> tuple[list[GroundTruth], list[Detections]]:
+    """
+    Return a set in which truth and detections know nothing of each other.
+
+    All boxes lie on a coarse grid and there are four scores only: scores and overlaps tie, boxes
+    coincide, and heights are at KITTI's limits of 25 and 40 pixels exactly.
+    """
+    stream = numbers(seed)
+
+    def draw(low: int, high: int) -> int:
+        return low + next(stream) % (high - low)
+
+    def box() -> tuple[int, int, int, int]:
+        x, y = 20 * draw(0, 2), 5 * draw(0, 2)
+        return x, y, x + 20 * draw(2, 4), y + (24, 25, 30, 40, 45)[draw(0, 5)]
+
+    truths, detections = [], []
+    for _ in range(images):
+        names = [(*_NAMES, 'DontCare')[draw(0, len(_NAMES) + 1)] for _ in range(draw(0, 6))]
+        truths.append(truth(*((name, *box(), draw(0, 12) / 20, draw(0, 4)) for name in names)))
+        rows = [(draw(0, 3), draw(1, 5) / 4, *box()) for _ in range(draw(0, 9))]
+        detections.append(found(*rows))
+    return truths, detections
+
+
+def backwards(
+    truths: list[GroundTruth], detections: list[Detections]
+) -> tuple[list[GroundTruth], list[Detections]]:
+    """Return the set with the least probable detections first, as a file of others may have it."""
+    return truths, [item.select(np.arange(len(item))[::-1]) for item in detections]
+
+
+def with_decimals(
+    truths: list[GroundTruth], detections: list[Detections]
+) -> tuple[list[GroundTruth], list[Detections]]:
+    """Return the set larger by 1.37 and with its edges sorted, so that they have two decimals."""
+
+    def enlarge(boxes: np.ndarray) -> np.ndarray:
+        corners = np.sort(boxes.reshape(-1, 2, 2).astype(np.float64) * 1.37, 1)
+        return corners.reshape(-1, 4).round(2).astype(np.float32)
+
+    return (
+        [GroundTruth(enlarge(t.boxes), t.names, t.truncated, t.occluded) for t in truths],
+        [Detections(enlarge(d.boxes), d.scores, d.labels) for d in detections],
+    )
+
+
 def _near(box: Sequence[int], name: str, draw, score_steps: int) -> tuple:
     spread = max(1, (box[3] - box[1]) // 10)
     shifted = [edge + draw(-spread, spread + 1) for edge in box]

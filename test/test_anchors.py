@@ -56,6 +56,19 @@ def test_stride_placement_is_the_receptive_fields_centre():
     assert anchors[2, 3, 0, :2].tolist() == [3 * 16 + 15.5, 2 * 16 + 15.5]
 
 
+def test_symmetric_padding_of_pytorch_ports():
+    config = ModelConfig(padding='symmetric', anchor_placement='cell')
+    anchors = make_anchors(config, (384, 1248))
+    assert grid_size(config, (384, 1248)) == (24, 78)
+    # conv1 rounds up, pools round down: 75 -> 38 -> 19 -> 9 -> 4, 131 -> 66 -> 33 -> 16 -> 8.
+    assert grid_size(config, (75, 131)) == (4, 8)
+    assert anchors[0].tolist() == [8, 8, 36, 37]
+    assert anchors[-1].tolist() == [1240, 376, 72, 43]
+    stride = make_anchors(ModelConfig(padding='symmetric', anchor_placement='stride'), (384, 1248))
+    # conv1 looks at 0.5 and on, the pools add 2, 4 and 8.
+    assert stride[0, :2].tolist() == [14.5, 14.5]
+
+
 def test_stride_placement_follows_the_network():
     """The pixels that move an output lie around the anchor of its cell."""
     torch.manual_seed(0)

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from kitti_scenes import CLASSES, found, random_set, truth
+from kitti_scenes import (
+    backwards,
+    CLASSES,
+    found,
+    random_boxes,
+    random_set,
+    truth,
+    with_decimals,
+)
 import numpy as np
 import pytest
 from squeezedet_ros.detections import Detections
@@ -22,50 +30,90 @@ from squeezedet_ros.evaluation.kitti_matching import (
 BOX = (100, 100, 200, 150)
 AWAY = (400, 100, 500, 150)
 
-# What KITTI's evaluate_object.cpp, compiled with a fourth difficulty that takes every occlusion
-# and truncation, gave for random_set(*key): easy, moderate, hard, all of each class.
+# What KITTI's evaluate_object.cpp (the kit of 2017 with 3D and bird's eye view), compiled with a
+# fourth difficulty that takes every occlusion and truncation, gave for the sets written by
+# kitti_writer and kitti_results: easy, moderate, hard, all of each class.
 DEVKIT_AP11 = {
-    (1, 150, 1 << 20, 1): (
-        (0.118464, 0.244254, 0.296464, 0.369999),
-        (0.030508, 0.113274, 0.321620, 0.353544),
-        (0.013078, 0.191164, 0.374015, 0.361756),
+    'plain': (
+        (0.118464, 0.244058, 0.297691, 0.370388),
+        (0.030508, 0.113274, 0.321620, 0.356237),
+        (0.013078, 0.191164, 0.374014, 0.361756),
     ),
-    (2, 150, 8, 1): (
+    'ties': (
         (0.010846, 0.138747, 0.291320, 0.343513),
         (0.029459, 0.201361, 0.302655, 0.409064),
-        (0.002392, 0.052569, 0.237980, 0.291694),
+        (0.002392, 0.052569, 0.237980, 0.283826),
     ),
-    (3, 150, 1000, 4): (
-        (0.100791, 0.361433, 0.514414, 0.552432),
-        (0.031551, 0.267352, 0.354365, 0.390073),
-        (0.009091, 0.142158, 0.338300, 0.396814),
+    'dont_care': (
+        (0.100791, 0.361434, 0.508657, 0.549737),
+        (0.031551, 0.258451, 0.351759, 0.388530),
+        (0.009091, 0.142158, 0.343686, 0.397717),
+    ),
+    'random_boxes': (
+        (0.001684, 0.030318, 0.051426, 0.069320),
+        (0.000000, 0.010960, 0.023279, 0.030508),
+        (0.000000, 0.016176, 0.033693, 0.042139),
+    ),
+    'file_order': (
+        (0.001684, 0.030298, 0.039444, 0.069074),
+        (0.000000, 0.010960, 0.023279, 0.030508),
+        (0.000000, 0.016176, 0.033713, 0.042400),
+    ),
+    'decimals': (
+        (0.176077, 0.301026, 0.397381, 0.429861),
+        (0.123867, 0.268832, 0.341481, 0.379838),
+        (0.058288, 0.240306, 0.305589, 0.327870),
     ),
 }
 DEVKIT_AP40 = {
-    (1, 150, 1 << 20, 1): (
-        (0.050610, 0.191069, 0.256897, 0.313909),
-        (0.023729, 0.099049, 0.311069, 0.343909),
-        (0.007193, 0.137014, 0.346800, 0.346423),
+    'plain': (
+        (0.050610, 0.196408, 0.257782, 0.314535),
+        (0.023729, 0.099049, 0.311069, 0.346165),
+        (0.007193, 0.137014, 0.346799, 0.346423),
     ),
-    (2, 150, 8, 1): (
+    'ties': (
         (0.003597, 0.136370, 0.279293, 0.319773),
-        (0.021120, 0.195816, 0.288026, 0.390893),
-        (0.000658, 0.047265, 0.226385, 0.288710),
+        (0.021120, 0.195816, 0.292579, 0.402004),
+        (0.000658, 0.047265, 0.226385, 0.279765),
     ),
-    (3, 150, 1000, 4): (
-        (0.049668, 0.335375, 0.500889, 0.556464),
-        (0.016369, 0.255118, 0.321301, 0.362386),
-        (0.002500, 0.119566, 0.301732, 0.364519),
+    'dont_care': (
+        (0.049668, 0.335375, 0.492758, 0.553636),
+        (0.016369, 0.242222, 0.308526, 0.361221),
+        (0.002500, 0.119360, 0.303066, 0.363318),
+    ),
+    'random_boxes': (
+        (0.000463, 0.026037, 0.042106, 0.056797),
+        (0.000000, 0.009042, 0.020657, 0.027447),
+        (0.000000, 0.011784, 0.029319, 0.035261),
+    ),
+    'file_order': (
+        (0.000463, 0.026014, 0.038596, 0.056526),
+        (0.000000, 0.009042, 0.019029, 0.026670),
+        (0.000000, 0.011784, 0.029425, 0.035404),
+    ),
+    'decimals': (
+        (0.154454, 0.288855, 0.398034, 0.423166),
+        (0.045831, 0.219763, 0.312435, 0.361908),
+        (0.049801, 0.231132, 0.287225, 0.334783),
     ),
 }
-SETS = [((1, 150, 1 << 20, 1), None), ((2, 150, 8, 1), None), ((3, 150, 1000, 4), 0.5)]
+# The overlap is that of cars; pedestrians and cyclists had 0.5 in every run.
+SETS = {
+    'plain': (lambda: random_set(1, 150, 1 << 20, 1), None),
+    'ties': (lambda: random_set(2, 150, 8, 1), None),
+    'dont_care': (lambda: random_set(3, 150, 1000, 4), 0.5),
+    'random_boxes': (lambda: random_boxes(4, 400), 0.5),
+    'file_order': (lambda: backwards(*random_boxes(4, 400)), 0.5),
+    'decimals': (lambda: with_decimals(*random_set(11, 300, 1 << 20, 1)), None),
+}
 
 
-@pytest.mark.parametrize(('key', 'min_overlap'), SETS, ids=['plain', 'ties', 'dont_care'])
-def test_equals_kittis_own_evaluator(key, min_overlap):
-    result = evaluate_detections(*random_set(*key), CLASSES, min_overlap)
-    for table, expected in ((result.ap11, DEVKIT_AP11[key]), (result.ap40, DEVKIT_AP40[key])):
-        got = [list(table[name].values()) for name in CLASSES]
+@pytest.mark.parametrize('name', SETS)
+def test_equals_kittis_own_evaluator(name):
+    make_set, min_overlap = SETS[name]
+    result = evaluate_detections(*make_set(), CLASSES, min_overlap)
+    for table, expected in ((result.ap11, DEVKIT_AP11[name]), (result.ap40, DEVKIT_AP40[name])):
+        got = [list(table[row].values()) for row in CLASSES]
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-6)
 
 

@@ -1,5 +1,6 @@
 from squeezedet_ros.boxes import (
     cxcywh_to_xyxy,
+    generalized_iou_xyxy,
     inclusive_xyxy_to_cxcywh,
     iou_xyxy,
     xyxy_to_cxcywh,
@@ -29,3 +30,12 @@ def test_iou_of_nothing_is_zero():
     empty = torch.tensor([3.0, 3, 3, 3])
     assert float(iou_xyxy(empty, empty)) == 0
     assert float(iou_xyxy(empty, torch.tensor([5.0, 5, 4, 4]))) == 0
+
+
+def test_generalized_iou_by_hand():
+    first = torch.tensor([0.0, 0, 10, 10])
+    # The same box; half of it; one 10 beside it, of whose hull of 30 x 10 a third is empty.
+    others = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 5], [20, 0, 30, 10]])
+    torch.testing.assert_close(
+        generalized_iou_xyxy(first, others), torch.tensor([1.0, 0.5, -1 / 3])
+    )

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+import sys
 
 import cv2
 import numpy as np
@@ -116,6 +117,76 @@ def test_predictions_are_written_for_every_image(data, weights, tmp_path):
         assert kind.lower() in CLASSES
         assert len(rest) == 15
         assert 0.005 <= float(rest[-1]) <= 1
+
+
+def test_results_are_scored_as_the_detector_was(data, weights, tmp_path):
+    label_with_own_detections(data, weights)
+    own, back = tmp_path / 'own.json', tmp_path / 'back.json'
+    assert evaluate(data, weights, '--json', own, '--save-predictions', tmp_path / 'results') == 0
+    options = ('--data', data, '--split', 'test', '--results', tmp_path / 'results')
+    assert main(['evaluate', *map(str, options), '--json', str(back)]) == 0
+    reports = [json.loads(path.read_text()) for path in (own, back)]
+    for key in ('images', 'kitti', 'kitti_iou50', 'counts', 'errors'):
+        assert reports[0][key] == reports[1][key]
+    assert reports[1]['settings'] == {
+        'data': str(data),
+        'split': 'test',
+        'aliases': [],
+        'results': str(tmp_path / 'results'),
+    }
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (None, 'no result file'),
+        ('Car 1 2 3\n', '3.txt:1: expected a type and 15 numbers, the score last, got'),
+    ],
+)
+def test_faulty_results_are_said_in_one_line(data, tmp_path, capsys, content, message):
+    for index in range(6):
+        (tmp_path / f'{index}.txt').write_text('')
+    if content is None:
+        (tmp_path / '3.txt').unlink()
+    else:
+        (tmp_path / '3.txt').write_text(content)
+    options = ('--data', str(data), '--split', 'test', '--results', str(tmp_path))
+    assert main(['evaluate', *options]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert '3.txt' in error
+    assert error.count('\n') == 1
+
+
+@pytest.mark.parametrize('option', ['--weights', '--save-predictions'])
+def test_results_need_no_detector(data, tmp_path, capsys, option):
+    options = ('--data', str(data), '--split', 'test', '--results', str(tmp_path))
+    assert main(['evaluate', *options, option, str(tmp_path / 'x')]) == 2
+    assert f'{option} is for a detector, got it with --results' in capsys.readouterr().err
+
+
+def test_pictures_of_results(data, tmp_path):
+    """Boxes of the second image only; it is the worst, and the rest is empty."""
+    label = 'Car 0 0 -10 40 40 100 100 -1 -1 -1 -1000 -1000 -1000 -10'
+    (data / 'training/label_2/1.txt').write_text(f'{label}\n')
+    for index in range(6):
+        (tmp_path / f'{index}.txt').write_text('')
+    options = ('--data', data, '--split', 'test', '--results', tmp_path)
+    report = ('--report', tmp_path / 'report', '--gallery-frames', 2)
+    assert main(['evaluate', *map(str, (*options, *report))]) == 0
+    assert sorted(path.name for path in (tmp_path / 'report').iterdir()) == [
+        'precision_recall.png',
+        'worst_frames.png',
+    ]
+    for path in (tmp_path / 'report').iterdir():
+        assert cv2.imread(str(path)).std() > 5
+
+
+def test_pictures_need_matplotlib(data, weights, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'matplotlib', None)
+    assert evaluate(data, weights, '--report', tmp_path / 'report') == 2
+    assert 'needs matplotlib, which is not installed' in capsys.readouterr().err
+    assert not (tmp_path / 'report').exists()
 
 
 @pytest.mark.parametrize(

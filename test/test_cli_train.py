@@ -1,5 +1,9 @@
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
@@ -11,6 +15,8 @@ from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.kitti_writer import write_kitti
 from squeezedet_ros.data.synthetic.drive import DriveFrame, render_scene
 from squeezedet_ros.network import SqueezeDet
+from squeezedet_ros.training.journal import read_log
+import torch
 
 OPTIONS = ['--batch-size', '2', '--window', '64', '96', '--workers', '0', '--device', 'cpu']
 
@@ -39,7 +45,9 @@ def test_train_evaluate_and_go_on(data, small, tmp_path, capsys):
     out = tmp_path / 'out'
     arguments = ('--weights', small, '--epochs', '2', '--evaluate-every', '1')
     assert train(data, out, *arguments) == 0
-    assert '2 images to train on, 1 to evaluate on, steps 0 to 2' in capsys.readouterr().out
+    assert (
+        '2 images to train on, 1 to evaluate on, steps 0 to 2, 1 x cpu' in capsys.readouterr().out
+    )
     assert load_checkpoint(out / 'final.safetensors').config.input_size == (64, 128)
     entries = [json.loads(line) for line in (out / 'log.jsonl').read_text().splitlines()]
     assert [entry['step'] for entry in entries if 'score' in entry] == [1, 2]
@@ -154,3 +162,58 @@ def test_wrong_classes_and_anchors_are_refused(data, small, tmp_path, capsys, mo
     more = [small if item == 'SMALL' else item for item in more]
     assert train(data, tmp_path / 'out', *more) == 2
     assert reason in capsys.readouterr().err
+
+
+def start(*command):
+    return subprocess.Popen(
+        [sys.executable, '-m', *command], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
+
+
+def weights(out):
+    return load_checkpoint(out / 'final.safetensors').state_dict()
+
+
+def test_killed_in_the_middle_it_ends_as_if_unbroken(data, small, tmp_path):
+    """Killed by SIGKILL after half of the steps, wherever it is in the next one."""
+    options = ['--weights', small, '--epochs', '14', '--evaluate-every', '100', *OPTIONS]
+    command = ['squeezedet_ros', 'train', '--data', str(data), *options, '--save-every', '0.001']
+    whole, broken = tmp_path / 'whole', tmp_path / 'broken'
+    assert main([*command[1:], '--out', str(whole)]) == 0
+    process = start(*command, '--out', str(broken))
+    log = broken / 'log.jsonl'
+    while process.poll() is None and (not log.is_file() or log.read_text().count('\n') < 7):
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    assert not (broken / 'final.safetensors').exists()
+    assert main([*command[1:], '--out', str(broken)]) == 0
+    expected = weights(whole)
+    assert all(torch.equal(value, expected[key]) for key, value in weights(broken).items())
+    steps = [entry['step'] for entry in read_log(broken) if 'lr' in entry]
+    assert steps == list(range(14))
+
+
+@pytest.mark.parametrize('recipe', ['modern', 'paper'])
+def test_two_processes_train_as_one(data, small, tmp_path, recipe):
+    options = ['--weights', small, '--epochs', '6', '--recipe', recipe, *OPTIONS]
+    options += ['--learning-rate', '1e-4']
+    command = ['squeezedet_ros', 'train', '--data', str(data), *options]
+    assert main([*command[1:], '--out', str(tmp_path / 'one')]) == 0
+    torchrun = ['torch.distributed.run', '--standalone', '--nproc-per-node', '2', '-m']
+    process = start(*torchrun, *command, '--out', str(tmp_path / 'two'))
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 0, errors.decode()
+    expected = weights(tmp_path / 'one')
+    for key, value in weights(tmp_path / 'two').items():
+        torch.testing.assert_close(value, expected[key], rtol=1e-3, atol=1e-5)
+
+
+def test_a_batch_that_cannot_be_divided(data, small, tmp_path):
+    options = ['--weights', small, *OPTIONS, '--batch-size', '3', '--out', str(tmp_path / 'out')]
+    torchrun = ['torch.distributed.run', '--standalone', '--nproc-per-node', '2', '-m']
+    process = start(*torchrun, 'squeezedet_ros', 'train', '--data', str(data), *options)
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode != 0
+    assert 'batch_size must be a multiple of the 2 processes, got 3' in errors.decode()

@@ -19,7 +19,7 @@ from squeezedet_ros.training.dataset import (
     TrainingSet,
     WeightedBatches,
 )
-from squeezedet_ros.training.loss import modern_loss, paper_loss
+from squeezedet_ros.training.loss import batch_totals, modern_loss, paper_loss
 from squeezedet_ros.training.recipe import TrainingConfig
 import torch
 
@@ -165,11 +165,11 @@ def test_no_nan_without_objects_and_with_boxes_without_size(tmp_path, recipe, la
     network = SqueezeDet(model)
     raw = network(batch.images.float().permute(0, 3, 1, 2))
     anchors = make_anchors(model, (64, 64))
-    weights = training.loss_weights()
+    weights, totals = training.loss_weights(), batch_totals(batch.targets)
     terms = (
-        paper_loss(raw, batch.targets, anchors, (64, 64), 1.0, weights)
+        paper_loss(raw, batch.targets, anchors, (64, 64), 1.0, weights, totals)
         if recipe == 'paper'
-        else modern_loss(raw, batch.targets, anchors, 1.0, weights)
+        else modern_loss(raw, batch.targets, anchors, 1.0, weights, totals)
     )
     terms.total().backward()
     assert all(torch.isfinite(part) for part in terms)

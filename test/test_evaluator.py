@@ -1,20 +1,17 @@
 from __future__ import annotations
 
 import cv2
-from kitti_scenes import CLASSES, found
 import numpy as np
 import pytest
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.data.frames import read_image
-from squeezedet_ros.data.kitti import KittiFrame, read_labels
+from squeezedet_ros.data.kitti import KittiFrame
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.errors import ConfigError, DatasetError
 from squeezedet_ros.evaluation.evaluator import (
     detect_frames,
     evaluation_selection,
     EvaluationConfig,
-    format_results,
-    save_results,
 )
 from squeezedet_ros.network import SqueezeDet
 import torch
@@ -87,29 +84,3 @@ def test_threshold_of_the_counts_is_never_cut_off():
 def test_settings_outside_their_bounds_are_named(name, value):
     with pytest.raises(ConfigError, match=f'{name} must be in .* got {value}'):
         EvaluationConfig(**{name: value})
-
-
-def test_result_line_is_as_kitti_has_it():
-    line = format_results(found((1, 0.5, 1, 2.25, 30.5, 40)), CLASSES)
-    assert line == (
-        'Pedestrian -1 -1 -10 1.00 2.25 30.50 40.00 -1 -1 -1 -1000 -1000 -1000 -10 0.5\n'
-    )
-    sitting = format_results(found((0, 1, 1, 2, 3, 4)), ('person_sitting',))
-    assert sitting.startswith('Person_sitting ')
-
-
-def test_scores_survive_the_result_file():
-    score = np.float32(0.1) + np.float32(1e-8)
-    line = format_results(found((0, score, 0, 0, 1, 1)), CLASSES)
-    assert np.float32(line.split()[-1]) == score
-
-
-def test_every_frame_gets_a_result_file(tmp_path, frames):
-    seen = [found((0, 0.5, 1, 2, 30, 40), (2, 0.75, 5, 6, 7, 8)), *[found()] * 4]
-    save_results(tmp_path / 'new' / 'folder', frames, seen, CLASSES)
-    files = sorted((tmp_path / 'new' / 'folder').iterdir())
-    assert [file.name for file in files] == ['0.txt', '1.txt', '2.txt', '3.txt', '4.txt']
-    back = read_labels(files[0])
-    assert back.names == ('Cyclist', 'Car')
-    assert back.boxes.tolist() == [[5, 6, 7, 8], [1, 2, 30, 40]]
-    assert files[1].read_text() == ''

@@ -17,7 +17,7 @@ LAYERS = [
     {'ros', 'cli'},
     {'training', 'evaluation', 'data'},
     {'detector'},
-    {'engines', 'checkpoint'},
+    {'engines', 'checkpoint', 'weight_import'},
     {'network', 'preprocessing', 'postprocessing', 'image_codec', 'visualization'},
     {'anchors', 'box_coder', 'boxes', 'detections'},
     {'config', 'errors'},

@@ -83,7 +83,14 @@ def test_an_object_inside_dont_care_is_still_found():
 def test_small_object_need_not_be_found():
     low = (100, 100, 200, 124)
     assert outcome(truth(('Car', *low)), found()) == (0, 0, 0, 0)
-    assert outcome(truth(('Car', 100, 100, 200, 125)), found()) == (1, 0, 0, 1)
+    assert outcome(truth(('Car', 100, 100, 200, 125)), found()) == (0, 0, 0, 0)
+    assert outcome(truth(('Car', 100, 100, 200, 126)), found()) == (1, 0, 0, 1)
+
+
+def test_at_the_least_height_a_detection_counts_and_an_object_does_not():
+    limit = (100, 100, 200, 125)
+    assert outcome(truth(), found((0, 0.9, *limit))) == (0, 0, 1, 0)
+    assert outcome(truth(('Car', *limit)), found((0, 0.9, *limit))) == (0, 0, 0, 0)
 
 
 def test_small_detection_is_never_wrong_nor_right():
@@ -104,30 +111,38 @@ def test_small_detection_yields_to_one_that_counts():
     assert outcome(scene, seen) == (1, 1, 0, 0)
 
 
+def test_a_height_at_the_limit_is_that_of_the_file():
+    """In float32 these edges are 25.000008 pixels apart, in the file exactly 25."""
+    edges = (103.07, 128.07)
+    assert np.float32(edges[1]) - np.float32(edges[0]) > 25
+    scene = truth(('Car', 100, edges[0], 200, edges[1]))
+    assert outcome(scene, found()) == (0, 0, 0, 0)
+
+
 @pytest.mark.parametrize(
     ('difficulty', 'height', 'truncated', 'occluded', 'counts'),
     [
-        (EASY, 40, 0.15, 0, 1),
-        (EASY, 39, 0.15, 0, 0),
-        (EASY, 40, 0.16, 0, 0),
-        (EASY, 40, 0.15, 1, 0),
-        (MODERATE, 25, 0.3, 1, 1),
-        (MODERATE, 24, 0.3, 1, 0),
-        (MODERATE, 25, 0.31, 1, 0),
-        (MODERATE, 25, 0.3, 2, 0),
-        (HARD, 25, 0.5, 2, 1),
-        (HARD, 24, 0.5, 2, 0),
-        (HARD, 25, 0.51, 2, 0),
-        (HARD, 25, 0.5, 3, 0),
-        (ALL, 25, 1, 3, 1),
-        (ALL, 25, -1, -1, 1),
-        (ALL, 24, 0, 0, 0),
+        (EASY, 41, 0.15, 0, 1),
+        (EASY, 40, 0.15, 0, 0),
+        (EASY, 41, 0.16, 0, 0),
+        (EASY, 41, 0.15, 1, 0),
+        (MODERATE, 26, 0.3, 1, 1),
+        (MODERATE, 25, 0.3, 1, 0),
+        (MODERATE, 26, 0.31, 1, 0),
+        (MODERATE, 26, 0.3, 2, 0),
+        (HARD, 26, 0.5, 2, 1),
+        (HARD, 25, 0.5, 2, 0),
+        (HARD, 26, 0.51, 2, 0),
+        (HARD, 26, 0.5, 3, 0),
+        (ALL, 26, 1, 3, 1),
+        (ALL, 26, -1, -1, 1),
+        (ALL, 25, 0, 0, 0),
     ],
 )
 def test_limits_of_a_difficulty(difficulty, height, truncated, occluded, counts):
     scene = truth(('Car', 0, 100, 100, 100 + height, truncated, occluded))
     assert outcome(scene, found(), difficulty) == (counts, 0, 0, counts)
-    if height >= difficulty.min_height:
+    if height > difficulty.min_height:
         seen = found((0, 0.9, 0, 100, 100, 100 + height))
         assert outcome(scene, seen, difficulty) == (counts, counts, 0, 0)
 
@@ -173,7 +188,7 @@ def plain_counts(truths, seen, difficulty, min_overlap, threshold, label, name):
         if called not in (name, neighbour):
             continue
         box = truths.boxes[row]
-        must = called == name and box[3] - box[1] >= difficulty.min_height
+        must = called == name and box[3] - box[1] > difficulty.min_height
         must &= bool(truths.occluded[row] <= difficulty.max_occluded)
         must &= bool(truths.truncated[row] <= np.float32(difficulty.max_truncated))
         overlaps = {}

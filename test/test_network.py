@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from squeezedet_ros.anchors import grid_size
 from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.network import split_prediction, SqueezeDet
 import torch
@@ -97,6 +98,24 @@ def test_conv1_and_pool_pad_as_tensorflow(size):
     torch.testing.assert_close(found, expected)
     pooled = tensorflow_same(x, 3, nn.MaxPool2d(3, 2), float('-inf'))
     torch.testing.assert_close(module._pool(x, 'same'), pooled)
+
+
+@pytest.mark.parametrize('size', [(384, 1248), (75, 130), (75, 131)])
+def test_symmetric_is_the_padding_of_pytorch_ports(size):
+    torch.manual_seed(1)
+    config = ModelConfig(padding='symmetric', input_size=size)
+    network = SqueezeDet(config)
+    pixels = torch.randn(1, 3, *size)
+    seen = {}
+    network.fires['fire2'].register_forward_pre_hook(lambda _, x: seen.update(fire2=x[0]))
+    with torch.inference_mode():
+        raw = network(pixels)
+        weight, bias = network.conv1.weight, network.conv1.bias
+        conv = nn.functional.conv2d(pixels, weight, bias, stride=2, padding=1).relu()
+        expected = nn.functional.max_pool2d(conv, 3, 2, ceil_mode=True)
+    torch.testing.assert_close(seen['fire2'], expected)
+    rows, columns = grid_size(config, size)
+    assert raw.confidence_logits.shape == (1, rows * columns * 9)
 
 
 def test_dropout_acts_in_training_alone():

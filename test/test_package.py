@@ -43,8 +43,10 @@ ROSDEP_KEYS = {
 THIRD_PARTY = {
     'apsw': (None, 'apsw'),
     'cv2': ('python3-opencv', 'opencv-python-headless'),
+    'h5py': (None, 'h5py'),
     'matplotlib': ('python3-matplotlib', 'matplotlib'),
     'numpy': ('python3-numpy', 'numpy'),
+    'pycocotools': (None, 'pycocotools'),
     'rosbags': (None, 'rosbags'),
     'safetensors': (None, 'safetensors'),
     'torch': ('python3-torch', 'torch'),

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import json
+import sys
 
 from kitti_scenes import CLASSES, found, random_set, truth
 import pytest
 from squeezedet_ros.evaluation.average_precision import evaluate_detections
+from squeezedet_ros.evaluation.coco_map import evaluate_coco
 from squeezedet_ros.evaluation.report import format_report, make_report
 
 BOX = (100, 100, 200, 150)
@@ -80,3 +82,56 @@ def test_table_shows_every_number():
 def test_table_warns_of_few_objects():
     report = make_report([truth(('Car', *BOX))], [found()], CLASSES, 0.5, 0.4)
     assert format_report(report).splitlines()[-1].startswith('car: fewer than 41 objects')
+
+
+def test_coco_scores_are_in_the_report_and_the_table():
+    pytest.importorskip('pycocotools', reason='pycocotools is not installed')
+    truths, detections = random_set(seed=5, images=20, score_steps=100, dont_care=1)
+    report = make_report(truths, detections, CLASSES, 0.5, 0.4)
+    assert report['coco'] == evaluate_coco(truths, detections, CLASSES)
+    lines = [line.split() for line in format_report(report).splitlines()]
+    car = report['coco']['classes']['car']
+    assert ['car', *(f'{value:.3f}' for value in car.values())] in lines
+    assert ['COCO', 'map', 'map50', 'map75', 'map_small', 'map_medium', 'map_large'] in lines
+
+
+def test_without_pycocotools_coco_is_null_and_the_table_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'pycocotools', None)
+    report = make_report([truth(('Car', *BOX))], [found()], CLASSES, 0.5, 0.4)
+    assert report['coco'] is None
+    assert 'COCO mAP: pycocotools is not installed' in format_report(report)
+    assert report['kitti']['ap11']['car']['all'] == 0
+
+
+def test_errors_are_counted_and_shared_out():
+    truths = [truth(('Car', *BOX), ('Car', 300, 100, 400, 150)), truth()]
+    detections = [found((0, 0.9, *BOX), (0, 0.4, 0, 0, 60, 60)), found((0, 0.9, *BOX))]
+    report = make_report(truths, detections, CLASSES, 0.5, 0.4)
+    assert report['errors'] == {
+        'objects': 2,
+        'detections': 2,
+        'correct': 1,
+        'localisation': 0,
+        'classification': 0,
+        'background': 1,
+        'repeated': 0,
+        'missed': 1,
+        'shares': {
+            'correct': 0.5,
+            'localisation': 0,
+            'classification': 0,
+            'background': 0.5,
+            'repeated': 0,
+        },
+        'recall': 0.5,
+    }
+    lines = [line.split() for line in format_report(report).splitlines()]
+    assert ['background', '1', '0.500'] in lines
+    assert ['missed', '1', 'recall', '0.500'] in lines
+
+
+def test_nothing_seen_and_nothing_there_have_no_rates():
+    errors = make_report([truth()], [found()], CLASSES, 0.5, 0.4)['errors']
+    assert set(errors['shares'].values()) == {None}
+    assert errors['recall'] is None
+    assert 'recall     -' in format_report(make_report([], [], CLASSES, 0.5, 0.4))

@@ -1,10 +1,19 @@
+import math
+
+import pytest
 from squeezedet_ros.anchors import make_anchors
-from squeezedet_ros.boxes import cxcywh_to_xyxy, iou_xyxy, xyxy_to_cxcywh
+from squeezedet_ros.boxes import xyxy_to_cxcywh
 from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.data.kitti import read_labels
 from squeezedet_ros.preprocessing import FitTransform
 from squeezedet_ros.training.dataset import objects_of
-from squeezedet_ros.training.targets import assign_anchors, ignored_anchors, Labels, make_targets
+from squeezedet_ros.training.targets import (
+    anchor_shares,
+    assign_anchors,
+    ignored_anchors,
+    Labels,
+    make_targets,
+)
 import torch
 
 ANCHORS = make_anchors(ModelConfig(), (384, 1248))
@@ -73,14 +82,29 @@ def test_an_image_without_objects():
     assert torch.isfinite(targets.deltas).all()
 
 
-def test_anchors_near_an_object_are_ignored():
-    box = [341.746835, 163.96, 138.0, 53.1]
-    targets = make_targets([labels(box), labels()], ANCHORS, 0.5)
-    near = targets.ignored[0].nonzero()[:, 0]
-    # One column off, by 15.8 pixels, still overlaps enough; shape 1, 366x174, never does.
-    assert {7202 - 9, 7202, 7202 + 9} <= set(near.tolist())
-    assert not (near % 9 == 1).any()
-    overlaps = iou_xyxy(cxcywh_to_xyxy(ANCHORS), cxcywh_to_xyxy(torch.tensor(box)))
-    assert len(near) == int((overlaps >= 0.5).sum())
-    assert not targets.ignored[1].any()
-    assert not make_targets([labels(box)], ANCHORS).ignored.any()
+def test_neighbours_share_an_object_by_their_overlap():
+    box = torch.tensor([[341.746835, 163.96, 138.0, 53.1]])
+    share, owner = anchor_shares(box, ANCHORS, 2.0)
+    # Anchors 7202 and 7211, 115 x 59 at x = 331.75 and 347.54, lie whole within its width.
+    # Anchor 7220, at x = 363.341772, begins at 305.841772, where the box ends at 410.746835.
+    best = 115 * 51.05 / (138 * 53.1 + 115 * 59 - 115 * 51.05)
+    part = 104.905063 * 51.05
+    beside = part / (138 * 53.1 + 115 * 59 - part)
+    assert share[[7202, 7211]].tolist() == [1, 1]
+    assert float(share[7220]) == pytest.approx((beside / best) ** 2, rel=1e-4)
+    # Of the share 0.49 = 0.7 ** 2 and less nothing is left.
+    assert float(share[share > 0].min()) > 0.49
+    assert int((share > 0).sum()) == 11
+    assert not owner.any()
+
+
+def test_infinite_sharpness_is_the_papers_rule():
+    box = torch.tensor([[341.746835, 163.96, 138.0, 53.1]])
+    share, _ = anchor_shares(box, ANCHORS, math.inf)
+    assert share.nonzero()[:, 0].tolist() == [7202]
+
+
+def test_equal_boxes_keep_an_anchor_each():
+    box = [341.7, 163.9, 138.0, 53.1]
+    share, owner = anchor_shares(torch.tensor([box, box]), ANCHORS, 6.0)
+    assert sorted(owner[share == 1].tolist()) == [0, 1]

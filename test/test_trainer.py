@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 from safetensors import safe_open
 from squeezedet_ros.checkpoint import load_checkpoint
@@ -9,6 +10,8 @@ from squeezedet_ros.data.kitti_writer import write_kitti
 from squeezedet_ros.data.synthetic.drive import render_scene
 from squeezedet_ros.errors import CheckpointError, ConfigError
 from squeezedet_ros.network import SqueezeDet
+from squeezedet_ros.training.journal import Evaluation, read_log
+from squeezedet_ros.training.loss import LossTerms
 from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.trainer import Trainer
 import torch
@@ -51,17 +54,22 @@ def stop_after(steps):
         stop_after.calls += 1
         if stop_after.calls == steps:
             raise KeyboardInterrupt
-        return 0.0, {}
+        return Evaluation(0.0, {'car': None})
 
     stop_after.calls = 0
     return evaluate
 
 
 @pytest.mark.parametrize('recipe', ['modern', 'paper'])
-def test_resumed_training_ends_as_the_unbroken_one(frames, tmp_path, monkeypatch, recipe):
-    monkeypatch.setattr('squeezedet_ros.training.trainer._SAVE_SECONDS', 0.0)
+def test_resumed_training_ends_as_the_unbroken_one(frames, tmp_path, recipe):
     training = TrainingConfig(
-        recipe=recipe, window=(64, 96), batch_size=2, epochs=6, evaluate_every=1, workers=0
+        recipe=recipe,
+        window=(64, 96),
+        batch_size=2,
+        epochs=6,
+        evaluate_every=1,
+        save_every=0,
+        workers=0,
     )
     whole = trainer(frames, tmp_path / 'whole', training).fit()
     broken = trainer(frames, tmp_path / 'broken', training, stop_after(3))
@@ -110,7 +118,7 @@ def test_best_and_last_are_kept(frames, tmp_path):
 
     def evaluate(found):
         seen.append(found.convdet.bias.clone())
-        return next(scores), {'ap': {}}
+        return Evaluation(next(scores), {'car': 0.5}, np.zeros((8, 8, 3), np.uint8))
 
     trainer(frames, tmp_path, evaluate=evaluate).fit()
     assert torch.equal(load_checkpoint(tmp_path / 'best.safetensors').convdet.bias, seen[1])
@@ -143,9 +151,20 @@ def test_loss_falls_on_few_images(frames, tmp_path):
     )
     trainer(frames, tmp_path, training).fit()
     lines = [json.loads(line) for line in (tmp_path / 'log.jsonl').read_text().splitlines()]
-    losses = [
-        sum(entry[part] for part in ('classification', 'confidence_positive', 'box'))
-        for entry in lines
-        if 'lr' in entry
-    ]
+    losses = [sum(entry[part] for part in LossTerms._fields) for entry in lines if 'lr' in entry]
     assert sum(losses[-8:]) < 0.8 * sum(losses[:8])
+
+
+def test_mixed_precision_stays_near(frames, tmp_path):
+    found, losses = [], []
+    for precision in ('float32', 'bfloat16'):
+        training = TrainingConfig(
+            window=(64, 96), batch_size=4, epochs=8, workers=0, precision=precision
+        )
+        found.append(trainer(frames, tmp_path / precision, training).fit().state_dict())
+        entries = [entry for entry in read_log(tmp_path / precision) if 'lr' in entry]
+        losses.append([[entry[part] for part in LossTerms._fields] for entry in entries])
+    weights, mixed = (state['convdet.weight'] for state in found)
+    assert mixed.dtype == torch.float32
+    assert not torch.equal(mixed, weights)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.1, atol=0.01)

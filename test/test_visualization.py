@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 from squeezedet_ros.detections import Detections
-from squeezedet_ros.visualization import contact_sheet, draw_detections, draw_truth, PALETTE
+from squeezedet_ros.visualization import (
+    contact_sheet,
+    draw_detections,
+    draw_truth,
+    legend,
+    PALETTE,
+)
 
 CLASSES = ('car', 'pedestrian', 'cyclist')
 
@@ -22,6 +28,23 @@ def test_each_class_has_its_colour_on_the_box_and_the_image_is_left_alone():
     assert tuple(drawn[110, 40]) == PALETTE[0]
     assert tuple(drawn[110, 180]) == PALETTE[1]
     assert not drawn[110, 50:110].any()
+
+
+def test_one_colour_can_be_for_all():
+    image = np.zeros((200, 300, 3), np.uint8)
+    seen = detections((40, 60, 120, 160, 0), (180, 60, 260, 160, 1))
+    drawn = draw_detections(image, seen, CLASSES, (1, 2, 3))
+    assert tuple(drawn[110, 40]) == tuple(drawn[110, 180]) == (1, 2, 3)
+    boxes = np.array([[20, 20, 60, 60]], np.float32)
+    assert tuple(draw_truth(image, boxes, ['Car'], (4, 5, 6))[40, 20]) == (4, 5, 6)
+
+
+def test_a_legend_names_colours_from_left_to_right():
+    strip = legend([('first', PALETTE[0]), ('second', PALETTE[1])], 400)
+    assert strip.shape[1:] == (400, 3)
+    columns = [np.flatnonzero((strip == colour).all(-1).any(0)) for colour in PALETTE[:2]]
+    assert columns[0].max() < columns[1].min()
+    assert (strip[:, columns[0].max() + 1 : columns[1].min()] == 255).any(), 'the text'
 
 
 def test_nothing_seen_draws_nothing():

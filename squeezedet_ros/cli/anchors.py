@@ -15,6 +15,7 @@ from squeezedet_ros.data.frames import list_frames
 from squeezedet_ros.data.ground_truth import DONT_CARE
 from squeezedet_ros.data.scan import scan_frames
 from squeezedet_ros.errors import ConfigError, DatasetError
+from squeezedet_ros.evaluation.curves import require_matplotlib
 from squeezedet_ros.training.anchor_clustering import (
     cluster_shapes,
     mean_best_overlap,
@@ -70,7 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     :raises ConfigError: for a setting outside its bounds.
     :raises DatasetError: when the data cannot be read or has too few boxes.
+    :raises MissingPackageError: when a plot is asked for and matplotlib is not installed.
     """
+    if arguments.plot:
+        require_matplotlib()
     model = ModelConfig(fit=arguments.fit, input_size=tuple(arguments.input_size))
     aliases = TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
     if arguments.k < 1:
@@ -123,10 +127,8 @@ def _print(images: int, boxes: int, anchors: Shapes, overlaps: dict[str, float])
 
 
 def _plot(path: Path, shapes: Shapes, anchors: Shapes) -> None:
-    try:
-        from matplotlib.figure import Figure
-    except ModuleNotFoundError as error:
-        raise ConfigError('--plot needs matplotlib, which is not installed') from error
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(7, 7))
     axes = figure.subplots()
     axes.scatter(shapes[:, 0], shapes[:, 1], s=3, alpha=0.3, label='boxes')

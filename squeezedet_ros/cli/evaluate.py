@@ -1,10 +1,12 @@
-"""``squeezedet evaluate``: score a checkpoint on a labelled set, by KITTI's rules."""
+"""``squeezedet evaluate``: score a checkpoint, or result files, on a labelled set."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from squeezedet_ros.checkpoint import resolve_weights
 from squeezedet_ros.cli.info import (
@@ -14,18 +16,34 @@ from squeezedet_ros.cli.info import (
     write_json,
 )
 from squeezedet_ros.cli.options import add_config, read_config
-from squeezedet_ros.config import EngineConfig, SelectionConfig
+from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.data.class_names import with_class_names
-from squeezedet_ros.data.frames import list_frames
+from squeezedet_ros.data.frames import LabelledFrame, list_frames
+from squeezedet_ros.data.kitti_results import load_results, save_results
 from squeezedet_ros.detector import Detector
+from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.evaluation.curves import require_matplotlib
 from squeezedet_ros.evaluation.evaluator import (
     detect_frames,
     evaluation_selection,
     EvaluationConfig,
-    save_results,
+    LabelledDetections,
 )
+from squeezedet_ros.evaluation.pictures import save_pictures
 from squeezedet_ros.evaluation.report import format_report, make_report
 from squeezedet_ros.training.recipe import TrainingConfig
+
+
+class _Evaluated(NamedTuple):
+    """
+    What is scored.
+
+    :param settings: how it came about, an object of JSON.
+    """
+
+    labelled: LabelledDetections
+    classes: Sequence[str]
+    settings: dict[str, Any]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +59,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='labels scored as a class, LABEL=CLASS',
     )
     add_weights_option(parser)
+    parser.add_argument(
+        '--results',
+        type=Path,
+        metavar='DIR',
+        help='score the KITTI result files in this folder, NAME.txt for each image; '
+        'no detector runs',
+    )
     add_json_option(parser)
+    parser.add_argument(
+        '--report',
+        type=Path,
+        metavar='DIR',
+        help='write pictures here: precision_recall.png and worst_frames.png',
+    )
     parser.add_argument(
         '--save-predictions', type=Path, metavar='DIR', help='write KITTI result files here'
     )
@@ -51,39 +82,75 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """
-    Score a checkpoint and print the table.
+    Score a checkpoint or result files and print the table.
 
     :raises CheckpointError: when the weights cannot be used.
-    :raises ConfigError: for a setting outside its bounds.
-    :raises DatasetError: when the data cannot be read.
+    :raises ConfigError: for a setting outside its bounds, or options that exclude each other.
+    :raises DatasetError: when the data or the result files cannot be read.
     :raises DeviceError: when the device or precision is not to be had.
+    :raises MissingPackageError: when pictures are asked for and matplotlib is not installed.
     """
     config = read_config(arguments, EvaluationConfig)
     selection = read_config(arguments, SelectionConfig)
-    engine = read_config(arguments, EngineConfig)
-    checkpoint = describe_checkpoint(resolve_weights(arguments.weights))
+    if arguments.report:
+        require_matplotlib()
     frames = list_frames(arguments.data, arguments.split)
-    detector = Detector.from_checkpoint(
-        Path(checkpoint['weights']), evaluation_selection(selection, config), engine
-    )
-    truths, detections = detect_frames(detector, frames, config.batch_size)
-    classes = detector.model.classes
+    if arguments.results:
+        labelled, classes, settings = _read(arguments, frames)
+    else:
+        labelled, classes, settings = _detect(arguments, frames, config, selection)
     aliases = TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
-    truths = [with_class_names(truth, classes, aliases) for truth in truths]
-    report = make_report(
-        truths, detections, classes, config.min_overlap, selection.plot_prob_thresh
-    )
-    report['settings'] = {
+    named = [with_class_names(truth, classes, aliases) for truth in labelled.truths]
+    labelled = labelled._replace(truths=named)
+    report = make_report(*labelled, classes, config.min_overlap, selection.plot_prob_thresh)
+    source = {
         'data': str(arguments.data),
         'split': arguments.split,
         'aliases': list(arguments.aliases),
-        'engine': detector.describe(),
-        'checkpoint': checkpoint,
-        'selection': asdict(detector.selection),
     }
+    report['settings'] = {**source, **settings}
     print(format_report(report))
     if arguments.json:
         write_json(arguments.json, report)
     if arguments.save_predictions:
-        save_results(arguments.save_predictions, frames, detections, classes)
+        save_results(arguments.save_predictions, frames, labelled.detections, classes)
+    if arguments.report:
+        threshold = selection.plot_prob_thresh
+        save_pictures(arguments.report, frames, labelled, classes, config, threshold)
     return 0
+
+
+def _detect(
+    arguments: argparse.Namespace,
+    frames: Sequence[LabelledFrame],
+    config: EvaluationConfig,
+    selection: SelectionConfig,
+) -> _Evaluated:
+    engine = read_config(arguments, EngineConfig)
+    checkpoint = describe_checkpoint(resolve_weights(arguments.weights))
+    detector = Detector.from_checkpoint(
+        Path(checkpoint['weights']), evaluation_selection(selection, config), engine
+    )
+    settings = {
+        'engine': detector.describe(),
+        'checkpoint': checkpoint,
+        'selection': asdict(detector.selection),
+    }
+    labelled = detect_frames(detector, frames, config.batch_size)
+    return _Evaluated(labelled, detector.model.classes, settings)
+
+
+def _read(arguments: argparse.Namespace, frames: Sequence[LabelledFrame]) -> _Evaluated:
+    for name in ('weights', 'save_predictions'):
+        if getattr(arguments, name):
+            flag = name.replace('_', '-')
+            raise ConfigError(
+                f'--{flag} is for a detector, got it with --results, which runs none'
+            )
+    # KITTI's own evaluator knows these three, too.
+    classes = ModelConfig().classes
+    labelled = LabelledDetections(
+        [frame.read_truth() for frame in frames],
+        load_results(arguments.results, frames, classes),
+    )
+    return _Evaluated(labelled, classes, {'results': str(arguments.results)})

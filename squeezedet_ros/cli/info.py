@@ -52,6 +52,13 @@ def describe_checkpoint(path: Path) -> dict[str, Any]:
     }
 
 
+def print_checkpoint(report: dict[str, Any]) -> None:
+    """Print what :func:`describe_checkpoint` returned, a fact a line."""
+    facts = {key: value for key, value in report.items() if key != 'config'} | report['config']
+    for key, value in facts.items():
+        print(f'{key:<18}{value}')
+
+
 def run(arguments: argparse.Namespace) -> int:
     """
     Print what a checkpoint holds.
@@ -59,9 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     :raises CheckpointError: when the file is missing, damaged, foreign or unlike its own config.
     """
     report = describe_checkpoint(resolve_weights(arguments.weights))
-    facts = {key: value for key, value in report.items() if key != 'config'} | report['config']
-    for key, value in facts.items():
-        print(f'{key:<18}{value}')
+    print_checkpoint(report)
     if arguments.json:
         write_json(arguments.json, report)
     return 0

@@ -19,6 +19,7 @@ COMMANDS = {
     'evaluate': ('evaluate', 'score a model on a labelled set'),
     'anchors': ('anchors', 'find anchor shapes that fit a labelled set'),
     'benchmark': ('benchmark', 'time each stage on this machine'),
+    'import-weights': ('import_weights', 'turn weights of other implementations into ours'),
     'info': ('info', 'tell what a checkpoint holds'),
 }
 

@@ -7,17 +7,20 @@ from collections.abc import Sequence
 import os
 from pathlib import Path
 import sys
-from typing import Any, get_args
+from typing import get_args
 
 from squeezedet_ros.checkpoint import load_checkpoint, save_checkpoint
 from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.config import Architecture, EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.data.class_names import class_of, with_class_names
-from squeezedet_ros.data.frames import has_split, LabelledFrame, list_frames
+from squeezedet_ros.data.frames import has_split, LabelledFrame, list_frames, read_image
+from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.scan import Scan, scan_frames
+from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
+from squeezedet_ros.engines.memory import keep_freed_memory
 from squeezedet_ros.engines.torch_engine import resolve_device
-from squeezedet_ros.errors import ConfigError, DatasetError
+from squeezedet_ros.errors import ConfigError, DatasetError, MissingPackageError
 from squeezedet_ros.evaluation.average_precision import evaluate_detections
 from squeezedet_ros.evaluation.evaluator import (
     detect_frames,
@@ -26,11 +29,22 @@ from squeezedet_ros.evaluation.evaluator import (
 )
 from squeezedet_ros.network import SqueezeDet
 from squeezedet_ros.training.anchor_clustering import read_anchor_set
+from squeezedet_ros.training.distributed import (
+    join_processes,
+    leave_processes,
+    own_device,
+    started_processes,
+)
+from squeezedet_ros.training.journal import Evaluation, Image
 from squeezedet_ros.training.loading_rate import LoadingRate, measure_loading
 from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.start import initial_network, load_imagenet_features, with_classes
+from squeezedet_ros.training.summary import write_summary
 from squeezedet_ros.training.trainer import Evaluate, Trainer
+from squeezedet_ros.visualization import contact_sheet, draw_detections, draw_truth
 import torch
+
+_PICTURED = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -78,25 +92,43 @@ def run(arguments: argparse.Namespace) -> int:
     :raises DeviceError: when the device is not to be had.
     """
     training = read_config(arguments, TrainingConfig)
-    device = resolve_device(EngineConfig(device=arguments.device).device)
+    device = resolve_device(own_device(EngineConfig(device=arguments.device).device))
     if device.type == 'cpu':
-        torch.set_num_threads(os.cpu_count() or 1)
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // started_processes()))
+        keep_freed_memory()
+    processes = join_processes(device)
     network = _initial_network(arguments, training)
-    frames = _training_frames(arguments, network.config.classes, training)
+    scan = _scan_training(arguments, training.strict)
+    if processes.leads:
+        _print_damaged(scan)
+    _check_labels(scan, network.config.classes, training.alias_map(), processes.leads)
+    frames = scan.frames
     if arguments.measure_loading:
         return _print_rates(measure_loading(network, frames, training, device), training)
     validation = _validation_frames(arguments, training.strict)
     aliases = training.alias_map()
     evaluate = _evaluator(validation, aliases, arguments.device) if validation else None
-    trainer = Trainer(network, frames, training, arguments.out, evaluate, device)
-    print(
-        f'{len(frames)} images to train on, {len(validation)} to evaluate on, '
-        f'steps {trainer.step} to {trainer.steps}, {device}'
-    )
-    final = arguments.out / 'final.safetensors'
-    save_checkpoint(_fit(trainer), final)
-    print(f'averaged weights of the last step: {final}')
+    trainer = Trainer(network, frames, training, arguments.out, evaluate, device, processes)
+    if processes.leads:
+        print(
+            f'{len(frames)} images to train on, {len(validation)} to evaluate on, '
+            f'steps {trainer.step} to {trainer.steps}, {processes.size} x {device}'
+        )
+    final = _fit(trainer)
+    leave_processes(processes)
+    if processes.leads:
+        _report(final, arguments.out, len(frames) / training.batch_size)
     return 0
+
+
+def _report(network: SqueezeDet, out: Path, steps_per_epoch: float) -> None:
+    path = out / 'final.safetensors'
+    save_checkpoint(network, path)
+    print(f'averaged weights of the last step: {path}')
+    try:
+        print(f'how it went: {write_summary(out, steps_per_epoch)}')
+    except MissingPackageError as error:
+        print(error)
 
 
 def _initial_network(arguments: argparse.Namespace, training: TrainingConfig) -> SqueezeDet:
@@ -126,15 +158,17 @@ def _for_classes(network: SqueezeDet, classes: list[str] | None) -> SqueezeDet:
     return with_classes(network, classes)
 
 
-def _training_frames(
-    arguments: argparse.Namespace, classes: Sequence[str], training: TrainingConfig
-) -> list[LabelledFrame]:
+def _scan_training(arguments: argparse.Namespace, strict: bool) -> Scan:
     listed = [
         frame for directory in arguments.data for frame in list_frames(directory, arguments.split)
     ]
-    scan = scan_frames(listed, strict=training.strict)
-    _print_damaged(scan)
-    aliases = training.alias_map()
+    return scan_frames(listed, strict=strict)
+
+
+def _check_labels(
+    scan: Scan, classes: Sequence[str], aliases: dict[str, str], leads: bool
+) -> None:
+    """Say which label is trained as what; there has to be one at least."""
     trained: dict[int, list[str]] = {index: [] for index in range(-1, len(classes))}
     for name, count in scan.labels.most_common():
         trained[class_of(name, classes, aliases)].append(f'{name} {count}')
@@ -143,10 +177,11 @@ def _training_frames(
             f'no label is of a class ({", ".join(classes)}); labels present: '
             f'{", ".join(trained[-1]) or "none"}; see --classes and --aliases'
         )
-    for index, name in enumerate(classes):
-        print(f'{name}: {", ".join(trained[index]) or "no label"}')
-    print(f'ignored: {", ".join(trained[-1]) or "no label"}; images without labels: {scan.empty}')
-    return scan.frames
+    if leads:
+        for index, name in enumerate(classes):
+            print(f'{name}: {", ".join(trained[index]) or "no label"}')
+        ignored = ', '.join(trained[-1]) or 'no label'
+        print(f'ignored: {ignored}; images without labels: {scan.empty}')
 
 
 def _print_damaged(scan: Scan) -> None:
@@ -192,7 +227,7 @@ def _evaluator(frames: list[LabelledFrame], aliases: dict[str, str], device: str
     config = EvaluationConfig()
     selection = evaluation_selection(SelectionConfig(), config)
 
-    def evaluate(network: SqueezeDet) -> tuple[float, dict[str, Any]]:
+    def evaluate(network: SqueezeDet) -> Evaluation:
         detector = Detector(network, selection, EngineConfig(device=device, precision='float32'))
         truths, detections = detect_frames(detector, frames, config.batch_size)
         classes = network.config.classes
@@ -200,7 +235,25 @@ def _evaluator(frames: list[LabelledFrame], aliases: dict[str, str], device: str
         table = evaluate_detections(named, detections, classes, config.min_overlap).ap11
         scores = {name: table[name]['all'] for name in classes}
         known = [score for score in scores.values() if score is not None]
-        report = {name: None if ap is None else round(ap, 4) for name, ap in scores.items()}
-        return sum(known) / max(1, len(known)), {'ap': report}
+        ap = {name: None if score is None else round(score, 4) for name, score in scores.items()}
+        picture = _picture(frames, truths, detections, classes)
+        return Evaluation(sum(known) / max(1, len(known)), ap, picture)
 
     return evaluate
+
+
+def _picture(
+    frames: Sequence[LabelledFrame],
+    truths: Sequence[GroundTruth],
+    detections: Sequence[Detections],
+    classes: Sequence[str],
+) -> Image:
+    """Return a sheet of some frames, evenly spread, with truth and what would be published."""
+    rows = range(0, len(frames), -(-len(frames) // _PICTURED))
+    threshold = SelectionConfig().plot_prob_thresh
+    pictures = []
+    for row in rows:
+        truth, found = truths[row], detections[row]
+        image = draw_truth(read_image(frames[row].image_path), truth.boxes, truth.names)
+        pictures.append(draw_detections(image, found.select(found.scores >= threshold), classes))
+    return contact_sheet(pictures, [frames[row].name for row in rows])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 from squeezedet_ros.config import check_settings, SelectionConfig, setting
@@ -27,6 +26,9 @@ class EvaluationConfig:
         DEFAULT_MIN_OVERLAP,
         "intersection over union of a match in the second report; the first has KITTI's own",
         bounds=(0.0, 1.0),
+    )
+    gallery_frames: int = setting(
+        12, 'frames in the gallery of the worst, a picture of the report', bounds=(1, 100)
     )
     batch_size: int = setting(8, 'images looked at together', bounds=(1, 1024))
 
@@ -66,32 +68,3 @@ def detect_frames(
             detections += detector.detect(images)
             progress.update(len(images))
     return LabelledDetections(truths, detections)
-
-
-def format_results(detections: Detections, classes: Sequence[str]) -> str:
-    """
-    Return the text of a KITTI result file, to be scored by KITTI's own evaluator.
-
-    One line for each detection: type, then KITTI's values for unknown but for the box and, as the
-    last number, the score.
-    """
-    lines = []
-    rows = zip(detections.boxes, detections.scores, detections.labels, strict=True)
-    for box, score, label in rows:
-        edges = ' '.join(f'{edge:.2f}' for edge in box)
-        name = classes[label].capitalize()
-        lines.append(f'{name} -1 -1 -10 {edges} -1 -1 -1 -1000 -1000 -1000 -10 {score:.9g}\n')
-    return ''.join(lines)
-
-
-def save_results(
-    directory: Path,
-    frames: Sequence[LabelledFrame],
-    detections: Sequence[Detections],
-    classes: Sequence[str],
-) -> None:
-    """Write one KITTI result file for each frame, empty where nothing was seen."""
-    for frame, found in zip(frames, detections, strict=True):
-        path = directory / f'{frame.name}.txt'
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(format_results(found, classes))

@@ -28,7 +28,8 @@ class Difficulty(NamedTuple):
     """
     Which true objects of a class count; the others count neither way, found or missed.
 
-    :param min_height: in pixels; detections below it do not count either.
+    :param min_height: in pixels; a true object must be higher (in KITTI's kit since
+        2017; before, equally high ones counted), a detection must not be lower.
     """
 
     name: str
@@ -124,11 +125,11 @@ def make_scenes(
 def _make_scene(truth: GroundTruth, found: Detections, label: int, name: str) -> Scene:
     names = np.array([item.lower() for item in truth.names], np.str_)
     rows = np.flatnonzero((names == name) | (names == NEIGHBOURS.get(name, name)))
-    boxes = truth.boxes[rows].astype(np.float64)
-    regions = truth.boxes[names == DONT_CARE.lower()].astype(np.float64)
-    detected = found.boxes.astype(np.float64)
+    boxes = _as_written(truth.boxes[rows])
+    regions = _as_written(truth.boxes[names == DONT_CARE.lower()])
+    detected = _as_written(found.boxes)
     return Scene(
-        overlaps=_intersection_over_union(boxes, detected),
+        overlaps=intersection_over_union(boxes, detected),
         own=names[rows] == name,
         heights=boxes[:, 3] - boxes[:, 1],
         truncated=truth.truncated[rows],
@@ -138,6 +139,15 @@ def _make_scene(truth: GroundTruth, found: Detections, label: int, name: str) ->
         detected_heights=np.abs(detected[:, 3] - detected[:, 1]),
         scores=found.scores,
     )
+
+
+def _as_written(boxes: NDArray[np.float32]) -> Floats:
+    """
+    Return boxes in the decimals of the file they come from, which float32 blurs.
+
+    KITTI's evaluator reads double precision, and an overlap or a height just at its limit counts.
+    """
+    return np.asarray(boxes.astype(np.float64).round(3))
 
 
 def _intersection(first: Floats, second: Floats) -> Floats:
@@ -150,7 +160,8 @@ def _area(boxes: Floats) -> Floats:
     return np.asarray((boxes[:, 2:] - boxes[:, :2]).prod(-1))
 
 
-def _intersection_over_union(first: Floats, second: Floats) -> Floats:
+def intersection_over_union(first: Floats, second: Floats) -> Floats:
+    """Return (N, M) of N and M boxes; 0 for boxes without area."""
     shared = _intersection(first, second)
     union = _area(first)[:, None] + _area(second)[None] - shared
     return np.divide(shared, union, out=np.zeros_like(shared), where=shared > 0)
@@ -166,7 +177,7 @@ def _roles(scene: Scene, difficulty: Difficulty) -> _Roles:
     small = scene.detected_heights < difficulty.min_height
     counted = (
         scene.own
-        & (scene.heights >= difficulty.min_height)
+        & (scene.heights > difficulty.min_height)
         & (scene.occluded <= difficulty.max_occluded)
         # In the labels' own precision, so that 0.15 in a file is within the limit 0.15.
         & (scene.truncated <= np.float32(difficulty.max_truncated))

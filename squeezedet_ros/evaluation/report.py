@@ -16,7 +16,12 @@ from squeezedet_ros.evaluation.average_precision import (
     MatchCounts,
     SAMPLE_POINTS,
 )
+from squeezedet_ros.evaluation.coco_map import coco_available, evaluate_coco
+from squeezedet_ros.evaluation.error_analysis import analyse_errors, ErrorCounts
 from squeezedet_ros.evaluation.kitti_matching import ALL, DIFFICULTIES
+
+_COCO_COLUMNS = ('map', 'map50', 'map75', 'map_small', 'map_medium', 'map_large')
+_KINDS = ('correct', 'localisation', 'classification', 'background', 'repeated')
 
 
 def make_report(
@@ -32,6 +37,7 @@ def make_report(
     ``kitti`` holds average precision at KITTI's own overlap of each class, ``kitti_iou50`` (for a
     ``min_overlap`` of 0.5) at one overlap for all; ``counts`` is at that one overlap. A class of
     which some object does not state its truncation or occlusion has no easy, moderate and hard.
+    ``coco`` is null where pycocotools is not installed; ``errors`` are the reference's.
 
     :param truths: one for each image.
     :param detections: one for each image, down to a low score.
@@ -41,7 +47,7 @@ def make_report(
     """
     single = f'kitti_iou{100 * min_overlap:g}'
     counts = count_matches(truths, detections, classes, min_overlap, plot_prob_thresh)
-    graded = {name for name in classes if _is_graded(name, truths)}
+    graded = graded_classes(truths, classes)
     own = evaluate_detections(truths, detections, classes)
     one = evaluate_detections(truths, detections, classes, min_overlap)
     return {
@@ -58,7 +64,14 @@ def make_report(
             'plot_prob_thresh': plot_prob_thresh,
             'classes': {name: _with_rates(row) for name, row in counts.items()},
         },
+        'coco': evaluate_coco(truths, detections, classes) if coco_available() else None,
+        'errors': _with_shares(analyse_errors(truths, detections, classes)),
     }
+
+
+def graded_classes(truths: Sequence[GroundTruth], classes: Sequence[str]) -> set[str]:
+    """Return the classes of which every object states its truncation and occlusion."""
+    return {name for name in classes if _is_graded(name, truths)}
 
 
 def _is_graded(name: str, truths: Sequence[GroundTruth]) -> bool:
@@ -94,20 +107,52 @@ def _with_rates(counts: MatchCounts) -> dict[str, float | None]:
     }
 
 
+def _with_shares(errors: ErrorCounts) -> dict[str, Any]:
+    row = errors._asdict()
+    shares = {
+        kind: row[kind] / errors.detections if errors.detections else None for kind in _KINDS
+    }
+    return {
+        **row,
+        'shares': shares,
+        'recall': errors.correct / errors.objects if errors.objects else None,
+    }
+
+
 def format_report(report: dict[str, Any]) -> str:
     """Return the report of :func:`make_report` as lines of text."""
-    counts = report['counts']
+    parts = (_kitti_lines, _coco_lines, _counts_lines, _error_lines, _notes)
+    lines = [line for part in parts for line in ('', *part(report))]
+    return '\n'.join([f'{report["images"]} images', *lines]).rstrip()
+
+
+def _kitti_lines(report: dict[str, Any]) -> list[str]:
     names = [difficulty.name for difficulty in DIFFICULTIES]
     heading = ''.join(f'{name:>10}' for name in names)
-    lines = [f'{report["images"]} images']
+    lines = []
     for points in ('ap11', 'ap40'):
         lines += ['', f'{points.upper():<14}{"overlap":>8}{heading}']
         for section, overlaps in report['min_overlap'].items():
             for name, row in report[section][points].items():
                 cells = ''.join(_cell(row[difficulty]) for difficulty in names)
                 lines.append(f'{name:<14}{overlaps[name]:8.2f}{cells}')
-    lines += [
-        '',
+    return lines[1:]
+
+
+def _coco_lines(report: dict[str, Any]) -> list[str]:
+    scores = report['coco']
+    if scores is None:
+        return ['COCO mAP: pycocotools is not installed (pip install pycocotools)']
+    lines = [f'{"COCO":<14}' + ''.join(f'{name:>11}' for name in _COCO_COLUMNS)]
+    for name, row in [('all classes', scores), *scores['classes'].items()]:
+        cells = ''.join(_cell(row[key], 11) for key in _COCO_COLUMNS if key in row)
+        lines.append(f'{name:<14}{cells}')
+    return lines
+
+
+def _counts_lines(report: dict[str, Any]) -> list[str]:
+    counts = report['counts']
+    lines = [
         f'score >= {counts["plot_prob_thresh"]:g}, overlap {counts["min_overlap"]:g}, '
         f'difficulty {counts["difficulty"]}',
         f'{"":<14}{"truth":>8}{"right":>10}{"wrong":>10}{"missed":>10}'
@@ -118,11 +163,21 @@ def format_report(report: dict[str, Any]) -> str:
             f'{name:<14}{row["truth"]:8}{row["true_positives"]:10}{row["false_positives"]:10}'
             f'{row["false_negatives"]:10}{_cell(row["precision"])}{_cell(row["recall"])}'
         )
-    return '\n'.join([*lines, *_notes(report)])
+    return lines
 
 
-def _cell(value: float | None) -> str:
-    return f'{"-":>10}' if value is None else f'{value:10.3f}'
+def _error_lines(report: dict[str, Any]) -> list[str]:
+    errors = report['errors']
+    lines = [
+        f'of the {errors["detections"]} most probable detections, as many in an image as it has '
+        f'objects ({errors["objects"]} in all)'
+    ]
+    lines += [f'{kind:<14}{errors[kind]:8}{_cell(errors["shares"][kind])}' for kind in _KINDS]
+    return [*lines, f'{"missed":<14}{errors["missed"]:8}    recall{_cell(errors["recall"], 6)}']
+
+
+def _cell(value: float | None, width: int = 10) -> str:
+    return f'{"-":>{width}}' if value is None else f'{value:{width}.3f}'
 
 
 def _notes(report: dict[str, Any]) -> list[str]:
@@ -139,4 +194,4 @@ def _notes(report: dict[str, Any]) -> list[str]:
             f"{', '.join(few)}: fewer than {SAMPLE_POINTS} objects, with which KITTI's rules "
             'keep average precision below 1 whatever is detected'
         )
-    return ['', *notes] if notes else []
+    return notes

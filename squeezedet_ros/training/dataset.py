@@ -15,8 +15,9 @@ from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.data.class_names import class_of
 from squeezedet_ros.data.frames import LabelledFrame, read_image
 from squeezedet_ros.data.ground_truth import GroundTruth
-from squeezedet_ros.errors import DatasetError
+from squeezedet_ros.errors import ConfigError, DatasetError
 from squeezedet_ros.training.augmentation import modern_sample, Objects, paper_sample, Sample
+from squeezedet_ros.training.distributed import ALONE, Processes
 from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.targets import AnchorTargets, Labels, make_targets
 import torch
@@ -128,8 +129,25 @@ class WeightedBatches(Sampler[list[Draw]]):
     """
 
     def __init__(
-        self, frames: Sequence[LabelledFrame], training: TrainingConfig, first: int, last: int
+        self,
+        frames: Sequence[LabelledFrame],
+        training: TrainingConfig,
+        first: int,
+        last: int,
+        processes: Processes = ALONE,
     ) -> None:
+        """
+        Choose from which step to which step.
+
+        :param processes: of which this one takes its part of each batch.
+        :raises ConfigError: when a batch cannot be divided evenly.
+        """
+        if training.batch_size % processes.size:
+            raise ConfigError(
+                f'batch_size must be a multiple of the {processes.size} processes, '
+                f'got {training.batch_size}'
+            )
+        self._processes = processes
         self._weights = frame_weights(frames, training.weight_map())
         self._training = training
         self._first, self._last = first, last
@@ -147,7 +165,7 @@ class WeightedBatches(Sampler[list[Draw]]):
                     epoch = number // count
                     order = self._epoch_order(epoch)
                 draws.append(Draw(int(order[number % count]), number))
-            yield draws
+            yield draws[self._processes.rank :: self._processes.size]
 
     def _epoch_order(self, epoch: int) -> NDArray[np.int64]:
         rng = np.random.default_rng((self._training.seed, epoch, 1))
@@ -158,12 +176,16 @@ class WeightedBatches(Sampler[list[Draw]]):
 
 
 def make_loader(
-    data: TrainingSet, training: TrainingConfig, first: int, last: int
+    data: TrainingSet,
+    training: TrainingConfig,
+    first: int,
+    last: int,
+    processes: Processes = ALONE,
 ) -> DataLoader[Batch]:
     """Return the batches of the steps from ``first`` on, below ``last``, loaded ahead."""
     return DataLoader(
         data,  # type: ignore[arg-type]
-        batch_sampler=WeightedBatches(data.frames, training, first, last),
+        batch_sampler=WeightedBatches(data.frames, training, first, last, processes),
         collate_fn=data.collate,
         num_workers=training.workers,
         prefetch_factor=4 if training.workers else None,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-import json
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -14,6 +13,7 @@ from typing import NamedTuple
 from squeezedet_ros.data.frames import LabelledFrame
 from squeezedet_ros.network import SqueezeDet
 from squeezedet_ros.training.dataset import make_loader, TrainingSet
+from squeezedet_ros.training.journal import read_log
 from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.trainer import Trainer
 import torch
@@ -77,6 +77,6 @@ def _seconds_a_step(
     short = replace(training, epochs=count * training.batch_size / len(frames), workers=0)
     with TemporaryDirectory() as folder:
         Trainer(network, frames, short, Path(folder), None, device).fit()
-        lines = (Path(folder) / 'log.jsonl').read_text().splitlines()
-    seconds: list[float] = [json.loads(line)['seconds'] for line in lines]
+        log = list(read_log(Path(folder)))
+    seconds: list[float] = [entry['seconds'] for entry in log if 'seconds' in entry]
     return median(seconds[_WARM_UP:])

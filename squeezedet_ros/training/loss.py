@@ -13,6 +13,7 @@ from typing import NamedTuple
 from squeezedet_ros.box_coder import clip_as_reference, decode
 from squeezedet_ros.boxes import cxcywh_to_xyxy, EPSILON, generalized_iou_xyxy, iou_xyxy
 from squeezedet_ros.network import RawPrediction
+from squeezedet_ros.training.distributed import ALONE, Processes
 from squeezedet_ros.training.recipe import LossWeights
 from squeezedet_ros.training.targets import AnchorTargets
 import torch
@@ -33,6 +34,23 @@ class LossTerms(NamedTuple):
         return self.classification + self.confidence_positive + self.confidence_negative + self.box
 
 
+class BatchTotals(NamedTuple):
+    """
+    What the loss is divided by: counts of a whole batch, of which a process may have a part.
+
+    :param objects: sum of the shares, at least 1.
+    """
+
+    images: int
+    objects: Tensor
+
+
+def batch_totals(targets: AnchorTargets, processes: Processes = ALONE) -> BatchTotals:
+    """Return the counts of a batch over all processes, each of which has as many images."""
+    objects = processes.total(targets.share.sum()).clamp(min=1)
+    return BatchTotals(len(targets.share) * processes.size, objects)
+
+
 def paper_loss(
     raw: RawPrediction,
     targets: AnchorTargets,
@@ -40,6 +58,7 @@ def paper_loss(
     input_size: tuple[int, int],
     exp_thresh: float,
     weights: LossWeights,
+    totals: BatchTotals,
 ) -> LossTerms:
     """
     Return the loss of a batch by the reference.
@@ -49,15 +68,16 @@ def paper_loss(
     Ignored anchors that are not responsible add nothing.
 
     :param anchors: (A, 4) cxcywh in network pixels.
+    :param totals: of the whole batch; the losses of its parts add up to its own.
     """
     responsible = targets.responsible
-    objects = responsible.sum().clamp(min=1)
+    images, objects = totals
     overlap = _predicted_overlap(raw, targets, anchors, input_size, exp_thresh)
     error = (overlap - raw.confidence_logits.sigmoid()).square()
     background = ~(responsible | targets.ignored)
-    positive = (error * responsible).sum(1).mean() * weights.confidence_positive / objects
+    positive = (error * responsible).sum() / images * weights.confidence_positive / objects
     share = weights.confidence_negative / (len(anchors) - objects)
-    negative = (error * background).sum(1).mean() * share
+    negative = (error * background).sum() / images * share
     shift = (raw.deltas - targets.deltas)[responsible].square().sum()
     return LossTerms(
         weights.classification * _class_entropy(raw, targets) / objects,
@@ -73,6 +93,7 @@ def modern_loss(
     anchors: Tensor,
     exp_thresh: float,
     weights: LossWeights,
+    totals: BatchTotals,
 ) -> LossTerms:
     """
     Return the loss of a batch whose objects are shared between anchors.
@@ -83,10 +104,11 @@ def modern_loss(
     sum of the shares.
 
     :param anchors: (A, 4) cxcywh in network pixels.
+    :param totals: of the whole batch; the losses of its parts add up to its own.
     """
     responsible = targets.responsible
     share = targets.share[responsible]
-    objects = targets.share.sum().clamp(min=1)
+    objects = totals.objects
     own = anchors.expand(len(responsible), -1, -1)[responsible]
     predicted = cxcywh_to_xyxy(decode(raw.deltas[responsible], own, exp_thresh))
     truth = cxcywh_to_xyxy(targets.boxes[responsible])

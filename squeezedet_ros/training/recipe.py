@@ -37,7 +37,7 @@ class TrainingConfig:
         choices=Recipe,
     )
     epochs: float = setting(60.0, 'passes over the training images', bounds=(0.0, 100000.0))
-    batch_size: int = setting(8, 'images a step', bounds=(1, 4096))
+    batch_size: int = setting(8, 'images a step, of all processes', bounds=(1, 4096))
     learning_rate: float = setting(1e-3, 'peak of the learning rate', bounds=(0.0, 10.0))
     weight_decay: float = setting(1e-4, 'decay of the kernels', bounds=(0.0, 1.0))
     window: tuple[int, int] = setting(
@@ -78,6 +78,11 @@ class TrainingConfig:
     )
     strict: bool = setting(
         False, 'stop at the first damaged image or label, instead of leaving it out'
+    )
+    save_every: float = setting(
+        120.0,
+        'seconds between two saved states, from which a stopped training goes on',
+        bounds=(0.0, 86400.0),
     )
     workers: int = setting(1, 'processes that load images', bounds=(0, 64))
     seed: int = setting(0, 'seed of everything random', bounds=(0, 2**31))

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 import json
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import NoReturn
 
 from squeezedet_ros.anchors import make_anchors
-from squeezedet_ros.checkpoint import save_checkpoint, write_atomically
+from squeezedet_ros.boxes import cxcywh_to_xyxy
+from squeezedet_ros.checkpoint import save_checkpoint
 from squeezedet_ros.data.frames import LabelledFrame
 from squeezedet_ros.errors import ConfigError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.preprocessing import normalize
-from squeezedet_ros.training.dataset import Batch, TrainingSet, WeightedBatches
-from squeezedet_ros.training.loss import LossTerms, modern_loss, paper_loss, weight_decay
+from squeezedet_ros.training.dataset import Batch, make_loader, TrainingSet
+from squeezedet_ros.training.distributed import ALONE, Processes
+from squeezedet_ros.training.journal import Evaluation, Image, Journal
+from squeezedet_ros.training.loss import (
+    batch_totals,
+    LossTerms,
+    modern_loss,
+    paper_loss,
+    weight_decay,
+)
 from squeezedet_ros.training.optimization import (
     AveragedWeights,
     clip_gradients,
@@ -26,21 +35,21 @@ from squeezedet_ros.training.optimization import (
 from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.state import restore_state, save_state
 from squeezedet_ros.training.targets import AnchorTargets
+from squeezedet_ros.visualization import contact_sheet, draw_truth
 import torch
-from torch.utils.data import DataLoader
+from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
-# Returns the mean average precision of a network, and what else should stand in the log.
-Evaluate = Callable[[SqueezeDet], tuple[float, dict[str, Any]]]
-_SAVE_SECONDS = 120.0
+Evaluate = Callable[[SqueezeDet], Evaluation]
+_PICTURED = 8
 
 
 class Trainer:
     """
     Fits a network and keeps everything about it in one folder.
 
-    ``log.jsonl`` has a line for each step and evaluation, ``state.safetensors`` what a resumed
-    run needs, ``last.safetensors`` and ``best.safetensors`` the averaged weights, ready for
+    What :class:`Journal` writes stands there, ``state.safetensors`` with what a resumed run
+    needs, and ``last.safetensors`` and ``best.safetensors``, the averaged weights, ready for
     the detector.
     """
 
@@ -52,10 +61,12 @@ class Trainer:
         out: Path,
         evaluate: Evaluate | None = None,
         device: torch.device | None = None,
+        processes: Processes = ALONE,
     ) -> None:
         """
         Prepare a training, resuming the one in ``out`` if there is one.
 
+        :param processes: that train together, each with its part of every batch.
         :raises CheckpointError: when ``out`` holds a training with other settings.
         :raises ConfigError: when a layer to freeze is not one of the network.
         """
@@ -63,6 +74,7 @@ class Trainer:
         self._training = training
         self._out = out
         self._evaluate = evaluate
+        self._processes = processes
         self._data = TrainingSet(frames, network.config, training)
         self._frames = frames
         self.steps = max(1, round(training.epochs * len(frames) / training.batch_size))
@@ -82,7 +94,7 @@ class Trainer:
             self.step = restore_state(
                 self._state_path, self._network, self._average, self._optimizer, self._settings
             )
-        self._best = self._best_logged()
+        self._journal = Journal(out, self.step) if processes.leads else None
 
     @property
     def _state_path(self) -> Path:
@@ -90,43 +102,60 @@ class Trainer:
 
     def fit(self) -> SqueezeDet:
         """Run the steps that are left; return the network with its averaged weights."""
-        self._out.mkdir(parents=True, exist_ok=True)
-        batches = DataLoader(
-            self._data,
-            batch_sampler=WeightedBatches(self._frames, self._training, self.step, self.steps),
-            collate_fn=self._data.collate,
-            num_workers=self._training.workers,
-            prefetch_factor=4 if self._training.workers else None,
-        )
-        every = max(
-            1,
-            round(self._training.evaluate_every * len(self._frames) / self._training.batch_size),
-        )
-        saved = perf_counter()
-        with tqdm(total=self.steps, initial=self.step, unit='step') as progress:
-            for batch in batches:
-                terms = self._train_step(batch)
-                self.step += 1
-                progress.update()
-                progress.set_postfix(loss=f'{float(terms.total().detach()):.3f}')
-                finished = self.step == self.steps
-                if finished or self.step % every == 0:
-                    self._validate()
-                if finished or perf_counter() - saved > _SAVE_SECONDS:
-                    self._save()
-                    saved = perf_counter()
+        training = self._training
+        if self._journal:
+            self._journal.open()
+        batches = make_loader(self._data, training, self.step, self.steps, self._processes)
+        with tqdm(
+            total=self.steps, initial=self.step, unit='step', disable=not self._processes.leads
+        ) as progress:
+            self._run(batches, progress)
+        if self._journal:
+            self._journal.close()
         return self._averaged()
 
-    def _train_step(self, batch: Batch) -> LossTerms:
+    def _run(self, batches: Iterable[Batch], progress: tqdm[NoReturn]) -> None:
+        training = self._training
+        network = self._shared_network()
+        per_epoch = len(self._frames) / training.batch_size
+        every = max(1, round(training.evaluate_every * per_epoch))
+        saved = ready = perf_counter()
+        for batch in batches:
+            waited = perf_counter() - ready
+            if self._journal and self.step == 0:
+                self._journal.picture('batch', self._picture(batch), 0)
+            loss = self._train_step(network, batch, waited)
+            self.step += 1
+            progress.update()
+            progress.set_postfix(loss=f'{loss:.3f}')
+            finished = self.step == self.steps
+            if self._journal and (finished or self.step % every == 0):
+                self._validate(self._journal)
+            if finished or perf_counter() - saved > training.save_every:
+                self._save()
+                saved = perf_counter()
+            ready = perf_counter()
+
+    def _shared_network(self) -> torch.nn.Module:
+        if self._processes.size == 1:
+            return self._network
+        on_gpu = self._device.type == 'cuda'
+        return DistributedDataParallel(self._network, [self._device] if on_gpu else None)
+
+    def _train_step(self, network: torch.nn.Module, batch: Batch, waited: float) -> float:
         start = perf_counter()
         # Dropout is seeded by the step, so that a resumed run draws what the unbroken run drew.
-        torch.manual_seed(self._training.seed * 1_000_003 + self.step)
+        torch.manual_seed(
+            (self._training.seed * 1_000_003 + self.step) * self._processes.size
+            + self._processes.rank
+        )
         rate = learning_rate(self.step, self.steps, self._training)
         for group in self._optimizer.param_groups:
             group['lr'] = rate
         self._network.train()
-        terms = self._loss(batch)
-        loss = terms.total()
+        terms = self._loss(network, batch)
+        # Gradients are averaged over the processes, but their losses add up.
+        loss = terms.total() * self._processes.size
         if self._training.recipe == 'paper':
             loss = loss + weight_decay(self._network, self._training.weight_decay)
         self._optimizer.zero_grad(set_to_none=True)
@@ -134,24 +163,28 @@ class Trainer:
         clip_gradients(self._network, self._training)
         self._optimizer.step()
         self._average.update(self._network, self.step)
-        parts = {name: round(float(value.detach()), 5) for name, value in terms._asdict().items()}
-        seconds = round(perf_counter() - start, 3)
-        self._log({'step': self.step, 'lr': rate, 'seconds': seconds, **parts})
-        return terms
+        parts = self._processes.total(torch.stack(terms).detach()).tolist()
+        if self._journal:
+            times = {'seconds': perf_counter() - start, 'waited': waited}
+            named = dict(zip(LossTerms._fields, parts, strict=True))
+            rounded = {key: round(value, 5) for key, value in (times | named).items()}
+            self._journal.step(self.step, {'lr': rate, **rounded})
+        return float(sum(parts))
 
-    def _loss(self, batch: Batch) -> LossTerms:
+    def _loss(self, network: torch.nn.Module, batch: Batch) -> LossTerms:
         config, weights = self._network.config, self._training.loss_weights()
         images = batch.images.to(self._device, non_blocking=True)
         size = images.shape[1], images.shape[2]
         mixed = self._training.precision == 'bfloat16'
         with torch.autocast(self._device.type, torch.bfloat16, enabled=mixed):
-            raw = self._network(normalize(images, self._mean, torch.float32))
+            raw = network(normalize(images, self._mean, torch.float32))
         raw = RawPrediction(*(part.float() for part in raw))
         targets = AnchorTargets(*(part.to(self._device) for part in batch.targets))
+        totals = batch_totals(targets, self._processes)
         anchors = make_anchors(config, size).to(self._device)
         if self._training.recipe == 'paper':
-            return paper_loss(raw, targets, anchors, size, config.exp_thresh, weights)
-        return modern_loss(raw, targets, anchors, config.exp_thresh, weights)
+            return paper_loss(raw, targets, anchors, size, config.exp_thresh, weights, totals)
+        return modern_loss(raw, targets, anchors, config.exp_thresh, weights, totals)
 
     def _averaged(self) -> SqueezeDet:
         network = SqueezeDet(self._network.config)
@@ -159,48 +192,41 @@ class Trainer:
         network.load_state_dict(self._network.state_dict() if paper else self._average.values)
         return network.eval()
 
-    def _validate(self) -> None:
+    def _validate(self, journal: Journal) -> None:
         network = self._averaged()
         save_checkpoint(network, self._out / 'last.safetensors')
         if self._evaluate is None:
             return
-        score, report = self._evaluate(network)
-        self._log({'step': self.step, 'score': score, **report})
-        tqdm.write(f'step {self.step}: validation {score:.4f} {json.dumps(report)}')
-        if score > self._best:
-            self._best = score
+        evaluation = self._evaluate(network)
+        if evaluation.score > journal.best:
             save_checkpoint(network, self._out / 'best.safetensors')
+        journal.evaluation(self.step, evaluation)
+        tqdm.write(
+            f'step {self.step}: validation {evaluation.score:.4f} {json.dumps(evaluation.ap)}'
+        )
 
     def _save(self) -> None:
-        save_state(
-            self._state_path,
-            self.step,
-            self._network,
-            self._average,
-            self._optimizer,
-            self._settings,
-        )
+        if self._processes.leads:
+            save_state(
+                self._state_path,
+                self.step,
+                self._network,
+                self._average,
+                self._optimizer,
+                self._settings,
+            )
 
-    def _log(self, entry: dict[str, Any]) -> None:
-        with (self._out / 'log.jsonl').open('a') as log:
-            log.write(json.dumps(entry) + '\n')
-
-    def _best_logged(self) -> float:
-        """Drop log lines beyond the resumed step, and return the best score that is left."""
-        path = self._out / 'log.jsonl'
-        if not path.is_file():
-            return float('-inf')
-        # A line without its end was cut off by the stop.
-        lines = [
-            line for line in path.read_text().splitlines(keepends=True) if line.endswith('\n')
-        ]
-        entries = [json.loads(line) for line in lines]
-        # Steps count from 0, evaluations after them, so a step equal to ours is still to come.
-        entries = [entry for entry in entries if entry['step'] < self.step + ('score' in entry)]
-        write_atomically(path, ''.join(json.dumps(entry) + '\n' for entry in entries).encode())
-        return max(
-            (entry['score'] for entry in entries if 'score' in entry), default=float('-inf')
-        )
+    def _picture(self, batch: Batch) -> Image:
+        """Return the first images of a batch with the objects that are to be learnt."""
+        targets, classes = batch.targets, self._network.config.classes
+        pictures = []
+        for row, image in enumerate(batch.images[:_PICTURED]):
+            best = targets.share[row] == 1
+            boxes = cxcywh_to_xyxy(targets.boxes[row, best]).numpy()
+            names = [classes[label] for label in targets.labels[row, best]]
+            pictures.append(draw_truth(image.numpy(), boxes, names))
+        captions = [f'window {row}' for row in range(len(pictures))]
+        return contact_sheet(pictures, captions, columns=4)
 
 
 def _freeze(network: SqueezeDet, layers: Sequence[str]) -> None:

@@ -1,0 +1,113 @@
+"""The record of a training: its log, TensorBoard's events, and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import json
+from pathlib import Path
+from typing import Any, NamedTuple, TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from squeezedet_ros.checkpoint import write_atomically
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+Image = NDArray[np.uint8]
+LOG = 'log.jsonl'
+
+
+class Evaluation(NamedTuple):
+    """
+    What a network is worth.
+
+    :param score: mean average precision, by which the best network is chosen.
+    :param ap: average precision by class, None without truth.
+    :param picture: (height, width, 3) uint8 blue, green, red: detections for people to look at.
+    """
+
+    score: float
+    ap: dict[str, float | None]
+    picture: Image | None = None
+
+
+class Journal:
+    """
+    Writes down what happens in a training, in its folder.
+
+    ``log.jsonl`` has a line for each step and each evaluation, ``tensorboard`` the same as
+    events where TensorBoard is installed, ``batch.png`` and ``validation.png`` the latest
+    pictures.
+
+    :param best: greatest score so far.
+    """
+
+    def __init__(self, out: Path, step: int) -> None:
+        """Open the record of a training that goes on at ``step``; what is beyond is dropped."""
+        self._out = out
+        self._board: SummaryWriter | None = None
+        self._first = step
+        entries = [] if not (out / LOG).is_file() else list(_kept(read_log(out), step))
+        if entries:
+            content = ''.join(json.dumps(entry) + '\n' for entry in entries)
+            write_atomically(out / LOG, content.encode())
+        scores = [entry['score'] for entry in entries if 'score' in entry]
+        self.best = max(scores, default=float('-inf'))
+
+    def open(self) -> None:
+        """Make the folder and, where it is installed, begin with TensorBoard."""
+        self._out.mkdir(parents=True, exist_ok=True)
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            return
+        self._board = SummaryWriter(str(self._out / 'tensorboard'), purge_step=self._first)
+
+    def step(self, step: int, values: dict[str, float]) -> None:
+        """Write down a training step, counted from 0."""
+        self._append({'step': step, **values})
+        self._scalars('training', values, step)
+
+    def evaluation(self, step: int, evaluation: Evaluation) -> None:
+        """Write down an evaluation after ``step`` steps."""
+        self.best = max(self.best, evaluation.score)
+        self._append({'step': step, 'score': evaluation.score, 'ap': evaluation.ap})
+        known = {name: value for name, value in evaluation.ap.items() if value is not None}
+        self._scalars('validation', {'score': evaluation.score, **known}, step)
+        if evaluation.picture is not None:
+            self.picture('validation', evaluation.picture, step)
+
+    def picture(self, name: str, image: Image, step: int) -> None:
+        """Keep a picture (height, width, 3) uint8 blue, green, red, in place of the one before."""
+        write_atomically(self._out / f'{name}.png', cv2.imencode('.png', image)[1].tobytes())
+        if self._board is not None:
+            rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+            self._board.add_image(name, rgb, step, dataformats='HWC')
+
+    def close(self) -> None:
+        """Write out what TensorBoard still holds."""
+        if self._board is not None:
+            self._board.close()
+
+    def _append(self, entry: dict[str, Any]) -> None:
+        with (self._out / LOG).open('a') as log:
+            log.write(json.dumps(entry) + '\n')
+
+    def _scalars(self, group: str, values: dict[str, float], step: int) -> None:
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(f'{group}/{name}', value, step)
+
+
+def read_log(out: Path) -> Iterator[dict[str, Any]]:
+    """Return the entries of a training's log; a line without its end was cut off by a stop."""
+    for line in (out / LOG).read_text().splitlines(keepends=True):
+        if line.endswith('\n'):
+            yield json.loads(line)
+
+
+def _kept(entries: Iterator[dict[str, Any]], step: int) -> Iterator[dict[str, Any]]:
+    """Return the entries before a step: a step counts from 0, an evaluation the steps so far."""
+    return (entry for entry in entries if entry['step'] < step + ('score' in entry))

@@ -1,0 +1,1 @@
+"""Weights of other SqueezeDet implementations, turned into ours."""
