@@ -1,3 +1,4 @@
+from dataclasses import replace
 import json
 
 import numpy as np
@@ -98,7 +99,8 @@ def test_half_a_log_line_is_dropped(frames, tmp_path):
 def test_other_settings_are_refused(frames, tmp_path):
     trainer(frames, tmp_path).fit()
     with pytest.raises(CheckpointError, match='other settings'):
-        trainer(frames, tmp_path, TrainingConfig(batch_size=2))
+        trainer(frames, tmp_path, replace(TRAINING, learning_rate=2e-3))
+    assert trainer(frames, tmp_path, replace(TRAINING, workers=2, save_every=5)).step == 12
 
 
 def test_damaged_state_is_refused(frames, tmp_path):

@@ -66,11 +66,19 @@ def assign_anchors(boxes: Tensor, anchors: Tensor) -> Tensor:
     :param anchors: (A, 4) cxcywh, A at least n.
     :returns: (n,) int64, all different.
     """
-    anchor_edges = cxcywh_to_xyxy(anchors)
+    return _assign(boxes, anchors, _overlaps(boxes, anchors))
+
+
+def _overlaps(boxes: Tensor, anchors: Tensor) -> Tensor:
+    """Return the (n, A) overlap of each box with each anchor."""
+    return iou_xyxy(cxcywh_to_xyxy(boxes)[:, None], cxcywh_to_xyxy(anchors)[None])
+
+
+def _assign(boxes: Tensor, anchors: Tensor, overlaps: Tensor) -> Tensor:
     free = torch.ones(len(anchors), dtype=torch.bool)
     chosen = torch.zeros(len(boxes), dtype=torch.int64)
     for row, box in enumerate(boxes):
-        overlap = iou_xyxy(cxcywh_to_xyxy(box), anchor_edges).masked_fill(~free, 0)
+        overlap = overlaps[row].masked_fill(~free, 0)
         best = overlap.argmax()
         if overlap[best] <= 0:
             distance = (anchors - box).square().sum(-1)
@@ -105,12 +113,11 @@ def anchor_shares(boxes: Tensor, anchors: Tensor, sharpness: float) -> tuple[Ten
     share, owner = torch.zeros(len(anchors)), torch.zeros(len(anchors), dtype=torch.int64)
     if not len(boxes):
         return share, owner
+    overlaps = _overlaps(boxes, anchors)
     if math.isfinite(sharpness):
-        overlaps = iou_xyxy(cxcywh_to_xyxy(anchors)[:, None], cxcywh_to_xyxy(boxes)[None])
-        ratios = overlaps / overlaps.amax(0).clamp(min=EPSILON)
-        best, owner = ratios.max(1)
+        best, owner = (overlaps / overlaps.amax(1, keepdim=True).clamp(min=EPSILON)).max(0)
         share = torch.where(best >= LEAST_RATIO, best**sharpness, 0.0)
-    chosen = assign_anchors(boxes, anchors)
+    chosen = _assign(boxes, anchors, overlaps)
     share[chosen] = 1.0
     owner[chosen] = torch.arange(len(boxes))
     return share, owner

@@ -42,6 +42,8 @@ from tqdm import tqdm
 
 Evaluate = Callable[[SqueezeDet], Evaluation]
 _PICTURED = 8
+# Settings that do not change what is learnt, and so may change when a training goes on.
+_FREE = ('strict', 'workers', 'save_every', 'evaluate_every')
 
 
 class Trainer:
@@ -85,8 +87,9 @@ class Trainer:
             self._network.dropout.p = training.dropout
         self._optimizer = make_optimizer(self._network, training)
         self._average = AveragedWeights(self._network, training.ema_decay)
+        settings = {key: value for key, value in asdict(training).items() if key not in _FREE}
         self._settings = json.dumps(
-            {'training': asdict(training), 'model': asdict(network.config), 'frames': len(frames)}
+            {'training': settings, 'model': asdict(network.config), 'frames': len(frames)}
         )
         self._mean = torch.tensor(network.config.pixel_mean, device=self._device)
         self.step = 0
