@@ -1,18 +1,18 @@
 import pytest
 from squeezedet_ros.errors import ConfigError
-from squeezedet_ros.training.recipe import LossWeights, TrainingConfig
+from squeezedet_ros.training.recipe import TrainingConfig
 
 
 def test_paper_has_the_references_coefficients():
-    weights = TrainingConfig(recipe='paper', confidence_negative=7.0).loss_weights()
-    assert weights == LossWeights()
+    weights = TrainingConfig(recipe='paper').loss_weights()
     assert (weights.box, weights.classification) == (5.0, 1.0)
     assert (weights.confidence_positive, weights.confidence_negative) == (75.0, 100.0)
 
 
 def test_modern_has_its_own():
-    weights = TrainingConfig(confidence_positive=3.0, confidence_negative=7.0).loss_weights()
-    assert (weights.confidence_positive, weights.confidence_negative) == (3.0, 7.0)
+    weights = TrainingConfig().loss_weights()
+    assert (weights.box, weights.classification) == (2.0, 1.0)
+    assert (weights.confidence_positive, weights.confidence_negative) == (1.0, 1.0)
 
 
 def test_pairs():

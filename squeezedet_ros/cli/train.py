@@ -18,7 +18,6 @@ from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.scan import Scan, scan_frames
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
-from squeezedet_ros.engines.memory import keep_freed_memory
 from squeezedet_ros.engines.torch_engine import resolve_device
 from squeezedet_ros.errors import ConfigError, DatasetError, MissingPackageError
 from squeezedet_ros.evaluation.average_precision import evaluate_detections
@@ -95,7 +94,6 @@ def run(arguments: argparse.Namespace) -> int:
     device = resolve_device(own_device(EngineConfig(device=arguments.device).device))
     if device.type == 'cpu':
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // started_processes()))
-        keep_freed_memory()
     processes = join_processes(device)
     network = _initial_network(arguments, training)
     scan = _scan_training(arguments, training.strict)

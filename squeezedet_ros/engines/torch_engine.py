@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.config import EngineConfig, Precision
-from squeezedet_ros.engines.memory import keep_freed_memory
 from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.postprocessing import Candidates, top_candidates
@@ -72,7 +71,6 @@ class TorchEngine:
         self.model = network.config
         if self.device.type == 'cpu':
             torch.set_num_threads(config.num_threads or os.cpu_count() or 1)
-            keep_freed_memory()
         network = network.eval().to(self.device, self.dtype)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network = torch.compile(network) if config.compile_network else network
