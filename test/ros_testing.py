@@ -147,6 +147,8 @@ class Client:
             message_type, f'{camera}/image_raw{suffix}', QoSProfile(depth=1000)
         )
         self.spin_until(publisher.get_subscription_count)
+        # The node's side matches a moment after ours; what is published before is lost to it.
+        self.spin_for(0.5)
         return publisher
 
     def outputs(self, camera: str) -> tuple[list, list]:
