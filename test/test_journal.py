@@ -28,6 +28,13 @@ def test_what_lies_beyond_the_resumed_step_is_dropped(tmp_path):
     assert list(read_log(tmp_path)) == entries[:2]
 
 
+def test_a_training_stopped_before_its_first_state_begins_anew(tmp_path):
+    (tmp_path / 'log.jsonl').write_text('{"step": 0, "lr": 1}\n')
+    journal = Journal(tmp_path, 0)
+    assert journal.best == float('-inf')
+    assert list(read_log(tmp_path)) == []
+
+
 def test_pictures_are_kept_in_their_colours(tmp_path):
     journal = Journal(tmp_path, 0)
     journal.open()

@@ -34,13 +34,13 @@ from squeezedet_ros.training.distributed import (
     own_device,
     started_processes,
 )
-from squeezedet_ros.training.journal import Evaluation, Image
+from squeezedet_ros.training.journal import Evaluation
 from squeezedet_ros.training.loading_rate import LoadingRate, measure_loading
 from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.start import initial_network, load_imagenet_features, with_classes
 from squeezedet_ros.training.summary import write_summary
 from squeezedet_ros.training.trainer import Evaluate, Trainer
-from squeezedet_ros.visualization import contact_sheet, draw_detections, draw_truth
+from squeezedet_ros.visualization import contact_sheet, draw_detections, draw_truth, Image
 import torch
 
 _PICTURED = 8
@@ -103,7 +103,8 @@ def run(arguments: argparse.Namespace) -> int:
     frames = scan.frames
     if arguments.measure_loading:
         return _print_rates(measure_loading(network, frames, training, device), training)
-    validation = _validation_frames(arguments, training.strict)
+    # The leading process alone evaluates.
+    validation = _validation_frames(arguments, training.strict) if processes.leads else []
     aliases = training.alias_map()
     evaluate = _evaluator(validation, aliases, arguments.device) if validation else None
     trainer = Trainer(network, frames, training, arguments.out, evaluate, device, processes)

@@ -8,14 +8,12 @@ from pathlib import Path
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 from squeezedet_ros.checkpoint import write_atomically
+from squeezedet_ros.visualization import Image
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-Image = NDArray[np.uint8]
 LOG = 'log.jsonl'
 
 
@@ -49,8 +47,9 @@ class Journal:
         self._out = out
         self._board: SummaryWriter | None = None
         self._first = step
-        entries = [] if not (out / LOG).is_file() else list(_kept(read_log(out), step))
-        if entries:
+        entries = []
+        if (out / LOG).is_file():
+            entries = list(_kept(read_log(out), step))
             content = ''.join(json.dumps(entry) + '\n' for entry in entries)
             write_atomically(out / LOG, content.encode())
         scores = [entry['score'] for entry in entries if 'score' in entry]

@@ -18,7 +18,7 @@ from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.preprocessing import normalize
 from squeezedet_ros.training.dataset import Batch, make_loader, TrainingSet
 from squeezedet_ros.training.distributed import ALONE, Processes
-from squeezedet_ros.training.journal import Evaluation, Image, Journal
+from squeezedet_ros.training.journal import Evaluation, Journal
 from squeezedet_ros.training.loss import (
     batch_totals,
     LossTerms,
@@ -35,7 +35,7 @@ from squeezedet_ros.training.optimization import (
 from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.state import restore_state, save_state
 from squeezedet_ros.training.targets import AnchorTargets
-from squeezedet_ros.visualization import contact_sheet, draw_truth
+from squeezedet_ros.visualization import contact_sheet, draw_truth, Image
 import torch
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
