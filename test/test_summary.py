@@ -36,6 +36,7 @@ def test_the_page_holds_everything_in_itself(tmp_path):
     assert '<th>last</th><td>10</td><td>0.500</td>' in page
     assert '<b>' not in page
     assert page.count('<img') == 2
+    assert page.count('data:image/jpeg') == 1
     assert not re.search(r'(src|href)="(?!data:)', page)
 
 

@@ -9,8 +9,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+import cv2
 import numpy as np
 from squeezedet_ros.checkpoint import write_atomically
+from squeezedet_ros.data.frames import read_image
 from squeezedet_ros.errors import MissingPackageError
 from squeezedet_ros.training.journal import read_log
 from squeezedet_ros.training.loss import LossTerms
@@ -39,6 +41,7 @@ _PICTURES = {
     'validation': 'Validation images after the last evaluation: truth in white, detections in '
     'colour.',
 }
+_WIDEST, _JPEG_QUALITY = 2000, 85
 
 
 def write_summary(out: Path, steps_per_epoch: float) -> Path:
@@ -53,11 +56,12 @@ def write_summary(out: Path, steps_per_epoch: float) -> Path:
     entries = list(read_log(out))
     steps = [entry for entry in entries if 'lr' in entry]
     evaluations = [entry for entry in entries if 'score' in entry]
-    parts = [_figure('Loss and average precision', _curves(steps, evaluations, steps_per_epoch))]
+    curves = _curves(steps, evaluations, steps_per_epoch)
+    parts = [_figure('Loss and average precision', 'png', curves)]
     for name, caption in _PICTURES.items():
         path = out / f'{name}.png'
         if path.is_file():
-            parts.append(_figure(caption, path.read_bytes()))
+            parts.append(_figure(caption, 'jpeg', _for_a_page(path)))
     page = _PAGE.format(
         title=f'Training {escape(out.resolve().name)}',
         steps=len(steps),
@@ -76,10 +80,18 @@ def _median(entries: Sequence[dict[str, Any]], key: str) -> float:
     return float(np.median([entry[key] for entry in entries]))
 
 
-def _figure(caption: str, png: bytes) -> str:
-    data = b64encode(png).decode()
+def _for_a_page(path: Path) -> bytes:
+    """Return a picture as JPEG, no wider than a page can show: whole ones are megabytes."""
+    image = read_image(path)
+    scale = min(1.0, _WIDEST / image.shape[1])
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return cv2.imencode('.jpg', small, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))[1].tobytes()
+
+
+def _figure(caption: str, kind: str, content: bytes) -> str:
+    data = b64encode(content).decode()
     text = escape(caption)
-    return f'<h2>{text}</h2><img alt="{text}" src="data:image/png;base64,{data}">'
+    return f'<h2>{text}</h2><img alt="{text}" src="data:image/{kind};base64,{data}">'
 
 
 def _table(evaluations: Sequence[dict[str, Any]]) -> str:
