@@ -27,7 +27,7 @@ _PAGE = """<!doctype html>
 :root {{ color-scheme: light dark; font-family: system-ui, sans-serif; }}
 body {{ max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }}
 img {{ width: 100%; height: auto; background: white; }}
-td, th {{ padding: 0.2rem 1rem 0.2rem 0; text-align: right; }}
+td, th {{ padding: 0.2rem 0.6rem 0.2rem 0; text-align: right; }}
 </style>
 <h1>{title}</h1>
 <p>{steps} steps, {epochs:.1f} epochs; a step took {seconds:.3f} s and waited {waited:.3f} s for
