@@ -1,7 +1,9 @@
-# Source this: .venv, Fast DDS's profile with room for images, and ROS kept to this machine.
+# Source this: .venv (that of ROS_WHEELS where set), Fast DDS's profile with room for images, and
+# ROS kept to this machine.
 # shellcheck shell=bash
 squeezedet_root=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/.." && pwd)
-. "$squeezedet_root/.venv/bin/activate"
+squeezedet_venv=$squeezedet_root/.venv${ROS_WHEELS:+-$ROS_WHEELS}
+. "$squeezedet_venv/bin/activate"
 
 # The first name is read by Fast DDS 3 (Kilted and later), the second by Fast DDS 2.
 export FASTDDS_DEFAULT_PROFILES_FILE=$squeezedet_root/config/fastdds.xml
@@ -14,6 +16,6 @@ esac
 
 # A ROS installation sets this itself; the wheels make .venv the prefix.
 if [ -z "${ROS_DISTRO:-}" ]; then
-  export AMENT_PREFIX_PATH=$squeezedet_root/.venv
+  export AMENT_PREFIX_PATH=$squeezedet_venv
 fi
-unset squeezedet_root
+unset squeezedet_root squeezedet_venv

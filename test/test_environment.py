@@ -196,6 +196,11 @@ def test_bootstrap_refuses_another_processor(tmp_path):
     assert 'this is Linux aarch64: source a ROS 2 first' in line
 
 
+def test_bootstrap_refuses_unknown_wheels(tmp_path):
+    line = refusal(tmp_path, PYTHON=sys.executable, ROS_DISTRO='', ROS_WHEELS='noetic')
+    assert "ROS_WHEELS must be jazzy or kilted, got 'noetic'" in line
+
+
 def test_bootstrap_refuses_a_ros_that_is_not_sourced(tmp_path):
     line = refusal(tmp_path, PYTHON=sys.executable, ROS_DISTRO='humble', PYTHONPATH='')
     assert 'ROS_DISTRO is humble, but' in line
@@ -205,7 +210,7 @@ def test_bootstrap_refuses_a_ros_that_is_not_sourced(tmp_path):
 def test_bootstrap_leaves_a_foreign_environment_alone(tmp_path):
     (tmp_path / '.venv').mkdir()
     (tmp_path / '.venv' / 'pyvenv.cfg').write_text('home = /usr/bin\n')
-    done = bootstrap_copy(tmp_path, ROS_DISTRO='', PYTHON=sys.executable)
+    done = bootstrap_copy(tmp_path, ROS_DISTRO='', ROS_WHEELS='', PYTHON=sys.executable)
     assert done.returncode == 1
     assert "is not of this script's making" in done.stderr
     assert (tmp_path / '.venv' / 'pyvenv.cfg').read_text() == 'home = /usr/bin\n'
