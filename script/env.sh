@@ -5,9 +5,11 @@ squeezedet_root=$(cd "$(dirname "${BASH_SOURCE[0]:-$0}")/.." && pwd)
 squeezedet_venv=$squeezedet_root/.venv${ROS_WHEELS:+-$ROS_WHEELS}
 . "$squeezedet_venv/bin/activate"
 
-# The first name is read by Fast DDS 3 (Kilted and later), the second by Fast DDS 2.
 export FASTDDS_DEFAULT_PROFILES_FILE=$squeezedet_root/config/fastdds.xml
-export FASTRTPS_DEFAULT_PROFILES_FILE=$squeezedet_root/config/fastdds.xml
+case ${ROS_DISTRO:-${ROS_WHEELS:-jazzy}} in
+  # The name that Fast DDS 2 reads; later ones warn of it.
+  humble | jazzy) export FASTRTPS_DEFAULT_PROFILES_FILE=$squeezedet_root/config/fastdds.xml ;;
+esac
 
 case ${ROS_DISTRO:-} in
   humble) export ROS_LOCALHOST_ONLY=1 ;;

@@ -93,7 +93,12 @@ import rclpy
 before = set(Path('/dev/shm').iterdir())
 rclpy.init()
 node = rclpy.create_node('participant')
-segments = [path for path in set(Path('/dev/shm').iterdir()) - before if 'fastrtps_' in path.name]
+# Fast DDS 2 and 3 name them differently.
+segments = [
+    path
+    for path in set(Path('/dev/shm').iterdir()) - before
+    if path.name.startswith(('fastrtps_', 'fastdds_'))
+]
 print(max((path.stat().st_size for path in segments), default=0))
 """
 
