@@ -13,12 +13,12 @@ from typing import Any
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
-from squeezedet_ros.config import EngineConfig, NodeConfig, SelectionConfig
+from squeezedet_ros.config import FIXED_CONFIGS, LIVE_CONFIGS
 import yaml
 
 from launch import LaunchContext, LaunchDescription
 
-FIELDS = [item for group in (NodeConfig, SelectionConfig, EngineConfig) for item in fields(group)]
+FIELDS = [item for config in (*FIXED_CONFIGS, *LIVE_CONFIGS) for item in fields(config)]
 FASTDDS_PROFILE = Path(__file__).resolve().parents[1] / 'config' / 'fastdds.xml'
 # The first is read by Fast DDS 3 (Kilted and later), the second by Fast DDS 2.
 FASTDDS_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')

@@ -14,6 +14,7 @@ import re
 from typing import Any, get_args, Literal, TYPE_CHECKING, TypeVar
 
 from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.named_values import read_polygons, read_thresholds
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -211,9 +212,72 @@ class SelectionConfig:
         'greedy (standard) or reference (a suppressed box still suppresses others)',
         choices=NmsVariant,
     )
+    class_thresh: tuple[str, ...] = setting(
+        (),
+        'CLASS=THRESH: least probability of a published detection of that class, in place of '
+        'plot_prob_thresh',
+    )
+    class_filter: tuple[str, ...] = setting(
+        (), 'names of the classes that are published; none for all'
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
+        read_thresholds('class_thresh', self.class_thresh)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZoneConfig:
+    """
+    Where in a camera's image detections count; may change while the node runs.
+
+    A detection is where the middle of its box's lower edge is: there a thing on wheels or feet
+    stands on the ground, and zones are drawn on the ground.
+    """
+
+    include_zones: tuple[str, ...] = setting(
+        (),
+        'CAMERA=X0 Y0 X1 Y1 X2 Y2 ...: corners of a polygon in shares of the width and height of '
+        'the image; of a camera with such polygons only detections are published whose box has '
+        'the middle of its lower edge in one of them',
+    )
+    exclude_zones: tuple[str, ...] = setting(
+        (), 'as include_zones, for polygons in which no detection is published'
+    )
+
+    def __post_init__(self) -> None:
+        read_polygons('include_zones', self.include_zones)
+        read_polygons('exclude_zones', self.exclude_zones)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LimitConfig:
+    """Which frames of live mode are looked at; may change while the node runs."""
+
+    max_age: float = setting(
+        0.0,
+        'seconds from its stamp after which a waiting frame is stale and not looked at, 0 for '
+        'never; of live mode',
+        bounds=(0.0, 3600.0),
+    )
+    max_fps: float = setting(
+        0.0,
+        'frames of a camera looked at in a second, on average; those that come sooner are '
+        'superseded; 0 for no limit; of live mode',
+        bounds=(0.0, 1000.0),
+    )
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveConfig:
+    """All that may change while the node runs; it changes as one."""
+
+    selection: SelectionConfig = SelectionConfig()
+    zones: ZoneConfig = ZoneConfig()
+    limits: LimitConfig = LimitConfig()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,12 +334,6 @@ class NodeConfig:
     input_depth: int = setting(
         1, 'frames of a camera the middleware keeps until the node takes them', bounds=(1, 1000)
     )
-    max_age: float = setting(
-        0.0,
-        'seconds from its stamp after which a waiting frame is stale and not looked at, 0 for '
-        'never; of live mode',
-        bounds=(0.0, 3600.0),
-    )
     silent_after: float = setting(
         5.0, 'seconds without a frame after which a camera is reported', bounds=(0.1, 3600.0)
     )
@@ -297,3 +355,8 @@ class NodeConfig:
                 'cameras must be distinct topic names such as front or rig/front, at least one, '
                 f'got {wrong[0] if wrong else list(self.cameras)!r}'
             )
+
+
+# What makes up the parameters of the node.
+LIVE_CONFIGS = (SelectionConfig, ZoneConfig, LimitConfig)
+FIXED_CONFIGS = (NodeConfig, EngineConfig)

@@ -13,7 +13,7 @@ from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.engines.torch_engine import TorchEngine
 from squeezedet_ros.network import SqueezeDet
-from squeezedet_ros.postprocessing import Candidates, select
+from squeezedet_ros.postprocessing import Candidates, make_selector, select, Selector
 from squeezedet_ros.preprocessing import fit_image, FitTransform, Image
 
 
@@ -23,7 +23,7 @@ class StageSeconds(NamedTuple):
 
     :param preprocess: fitting, upload, normalising.
     :param network: the forward pass.
-    :param select: decoding, top N, suppression, threshold.
+    :param select: decoding, top N, threshold, suppression.
     """
 
     preprocess: float
@@ -32,11 +32,7 @@ class StageSeconds(NamedTuple):
 
 
 class Detector:
-    """
-    A SqueezeDet model on a device, ready to look at images.
-
-    :param selection: which boxes are kept; may be replaced between two calls.
-    """
+    """A SqueezeDet model on a device, ready to look at images."""
 
     def __init__(
         self,
@@ -47,9 +43,10 @@ class Detector:
         """
         Put a network on its device.
 
+        :raises ConfigError: when the selection names a class the model does not have.
         :raises DeviceError: when the device or precision is not to be had.
         """
-        self.selection = selection or SelectionConfig()
+        self._selector = make_selector(selection or SelectionConfig(), network.config.classes)
         self._engine = TorchEngine(network, engine or EngineConfig())
 
     @classmethod
@@ -63,6 +60,7 @@ class Detector:
         Load a checkpoint onto a device.
 
         :raises CheckpointError: when the file is missing, damaged or foreign.
+        :raises ConfigError: when the selection names a class the model does not have.
         :raises DeviceError: when the device or precision is not to be had.
         """
         return cls(load_checkpoint(path), selection, engine)
@@ -71,6 +69,15 @@ class Detector:
     def model(self) -> ModelConfig:
         """Return what the checkpoint says of the model."""
         return self._engine.model
+
+    @property
+    def selection(self) -> SelectionConfig:
+        """Return which boxes are kept; may be replaced between two calls."""
+        return self._selector.config
+
+    @selection.setter
+    def selection(self, selection: SelectionConfig) -> None:
+        self._selector = make_selector(selection, self.model.classes)
 
     def describe(self) -> str:
         """Return engine, device and precision in words."""
@@ -85,9 +92,15 @@ class Detector:
         """
         return self.detect_timed(images)[0]
 
-    def detect_timed(self, images: Sequence[Image]) -> tuple[list[Detections], StageSeconds]:
-        """Do what :meth:`detect` does, and tell how long each stage took."""
-        selection = self.selection
+    def detect_timed(
+        self, images: Sequence[Image], selector: Selector | None = None
+    ) -> tuple[list[Detections], StageSeconds]:
+        """
+        Do what :meth:`detect` does, and tell how long each stage took.
+
+        :param selector: for these images, in place of the detector's own selection.
+        """
+        selector = selector or self._selector
         start = perf_counter()
         fitted = [fit_image(_checked(image), self.model) for image in images]
         groups = _group_by_size([pixels for pixels, _ in fitted])
@@ -100,11 +113,11 @@ class Detector:
         results = [Detections.empty()] * len(images)
         for rows, raw in zip(groups, outputs, strict=True):
             height, width, _ = fitted[rows[0]][0].shape
-            found = self._engine.candidates(raw, (height, width), selection.top_n)
+            found = self._engine.candidates(raw, (height, width), selector)
             for position, row in enumerate(rows):
                 size = images[row].shape[0], images[row].shape[1]
                 boxes = _source_detections(found, position, fitted[row][1], size)
-                results[row] = select(boxes, selection)
+                results[row] = select(boxes, selector)
         seconds = StageSeconds(prepared - start, looked - prepared, perf_counter() - looked)
         return results, seconds
 

@@ -1,13 +1,16 @@
 """
-Boxes out: decode, keep the top N, suppress, threshold.
+Boxes out: decode, keep the top N, threshold, suppress.
 
-The order is that of the reference (nn_skeleton.py, filter_prediction; demo.py): top N by
-probability, non-maximum suppression class by class, then the threshold on what is left. ``N``
-images, ``A`` anchors, ``C`` classes.
+The reference (nn_skeleton.py, filter_prediction; demo.py) has one threshold for all classes and
+applies it last. Here each class may have its own, and what is below it neither takes a place of
+the top N nor is suppressed. With one threshold the result is the reference's: a box below it is
+weaker than every box above it, and only stronger boxes take places and suppress. ``N`` images,
+``A`` anchors, ``C`` classes.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,13 +19,14 @@ from squeezedet_ros.box_coder import decode
 from squeezedet_ros.boxes import cxcywh_to_xyxy
 from squeezedet_ros.config import NmsVariant, SelectionConfig
 from squeezedet_ros.detections import Detections
+from squeezedet_ros.named_values import check_known, read_names, read_thresholds
 from squeezedet_ros.network import RawPrediction
 from torch import Tensor
 
 
 class Candidates(NamedTuple):
     """
-    The best boxes of each image, by descending score.
+    The best boxes of each image, by descending score down to the thresholds of their classes.
 
     :param boxes: (N, top_n, 4) xyxy in network pixels.
     :param scores: (N, top_n) class probability times confidence.
@@ -34,21 +38,57 @@ class Candidates(NamedTuple):
     labels: Tensor
 
 
+class Selector(NamedTuple):
+    """
+    A selection made ready for the classes of a model.
+
+    :param thresholds: (C,) float32, least score by label; infinite for a class left out.
+    """
+
+    config: SelectionConfig
+    thresholds: NDArray[np.float32]
+
+    @property
+    def least_score(self) -> float:
+        """Return the least score that any detection can have."""
+        return float(self.thresholds.min())
+
+
+def make_selector(config: SelectionConfig, classes: Sequence[str]) -> Selector:
+    """
+    Return a selection ready for a model.
+
+    :param classes: names by label.
+    :raises ConfigError: when the selection names a class that is not among them.
+    """
+    own = read_thresholds('class_thresh', config.class_thresh)
+    kept = read_names(config.class_filter) or classes
+    check_known('class_thresh', own, classes, 'classes of the model')
+    check_known('class_filter', kept, classes, 'classes of the model')
+    thresholds = [
+        own.get(name, config.plot_prob_thresh) if name in kept else np.inf for name in classes
+    ]
+    return Selector(config, np.array(thresholds, np.float32))
+
+
 def class_probabilities(raw: RawPrediction) -> Tensor:
     """Return (N, A, C): softmax over the classes times sigmoid of the confidence."""
     return raw.class_logits.softmax(-1) * raw.confidence_logits.sigmoid()[..., None]
 
 
 def top_candidates(
-    raw: RawPrediction, anchors: Tensor, top_n: int, exp_thresh: float
+    raw: RawPrediction, anchors: Tensor, top_n: int, exp_thresh: float, thresholds: Tensor
 ) -> Candidates:
     """
     Decode the ``top_n`` most probable anchors of each image, on the device they are on.
 
     :param anchors: (A, 4) cxcywh in network pixels.
+    :param thresholds: (C,) least score by label; what is below it comes last and in any order.
     """
     scores, labels = class_probabilities(raw).max(-1)
-    scores, index = scores.topk(min(top_n, scores.shape[1]), dim=1)
+    ranks = scores.masked_fill(scores < thresholds[labels], -1.0)
+    _, index = ranks.topk(min(top_n, scores.shape[1]), dim=1)
+    scores = scores.gather(1, index)
     deltas = raw.deltas.gather(1, index[..., None].expand(-1, -1, 4))
     boxes = decode(deltas.to(anchors.dtype), anchors[index], exp_thresh)
     return Candidates(cxcywh_to_xyxy(boxes), scores, labels.gather(1, index))
@@ -89,14 +129,19 @@ def non_maximum_suppression(
     return keep
 
 
-def select(candidates: Detections, selection: SelectionConfig) -> Detections:
-    """Suppress within each class, then drop what is below ``plot_prob_thresh``; order is kept."""
+def drop_improbable(detections: Detections, thresholds: NDArray[np.float32]) -> Detections:
+    """Return those at or above the threshold of their label, (C,); order is kept."""
+    return detections.select(detections.scores >= thresholds[detections.labels])
+
+
+def select(candidates: Detections, selector: Selector) -> Detections:
+    """Drop what is below its threshold, then suppress within each class; order is kept."""
+    candidates = drop_improbable(candidates, selector.thresholds)
     keep = np.zeros(len(candidates), np.bool_)
     for label in np.unique(candidates.labels):
         rows = np.flatnonzero(candidates.labels == label)
         survivors = non_maximum_suppression(
-            candidates.boxes[rows], selection.nms_thresh, selection.nms_variant
+            candidates.boxes[rows], selector.config.nms_thresh, selector.config.nms_variant
         )
         keep[rows[survivors]] = True
-    keep &= candidates.scores >= selection.plot_prob_thresh
     return candidates.select(keep)

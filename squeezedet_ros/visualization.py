@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.detections import Detections
+from squeezedet_ros.zones import Zones
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -24,6 +25,7 @@ PALETTE: tuple[Colour, ...] = (
     (178, 114, 0),
 )
 TRUTH_COLOUR: Colour = (255, 255, 255)
+INCLUDE_COLOUR, EXCLUDE_COLOUR = PALETTE[3], PALETTE[5]
 _BLACK: Colour = (0, 0, 0)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SHEET_BACKGROUND = 24
@@ -71,6 +73,25 @@ def draw_truth(
         (_, height), _ = cv2.getTextSize(name, _FONT, scale, 1)
         corner = round(float(box[0])), round(float(box[3])) + height + 2
         cv2.putText(canvas, name, corner, _FONT, scale, colour, 1, cv2.LINE_AA)
+    return canvas
+
+
+def draw_zones(image: Image, zones: Zones) -> Image:
+    """
+    Return a copy of an image with the outline of each zone, named at its first corner.
+
+    :param image: (height, width, 3) uint8 blue, green, red.
+    """
+    canvas: Image = image.copy()
+    last = np.array([image.shape[1] - 1, image.shape[0] - 1])
+    for polygons, name, colour in (
+        (zones.include, 'include', INCLUDE_COLOUR),
+        (zones.exclude, 'exclude', EXCLUDE_COLOUR),
+    ):
+        for polygon in polygons:
+            corners = np.round(polygon * last).astype(np.int32)
+            cv2.polylines(canvas, [corners], True, colour, _thickness(canvas))
+            _tag(canvas, name, corners[0], colour)
     return canvas
 
 
@@ -150,14 +171,15 @@ def _rectangle(image: Image, box: NDArray[np.float32], colour: Colour, thickness
     cv2.rectangle(image, (x0, y0), (x1, y1), colour, thickness)
 
 
-def _tag(image: Image, text: str, box: NDArray[np.float32], colour: Colour) -> None:
-    """Write text on a plate of the box's colour, above the box or, at the top edge, in it."""
+def _tag(
+    image: Image, text: str, corner: NDArray[np.float32] | NDArray[np.int32], colour: Colour
+) -> None:
+    """Write text on a plate above a corner (x, y, ...) or, at the top edge, below it."""
     scale = _font_scale(image)
     (width, height), baseline = cv2.getTextSize(text, _FONT, scale, 1)
     plate = height + baseline + 2
-    left = max(0, min(round(float(box[0])), image.shape[1] - width))
-    top = round(float(box[1])) - plate
-    top = top if top >= 0 else round(float(box[1]))
+    left = max(0, min(round(float(corner[0])), image.shape[1] - width))
+    top = round(float(corner[1])) - plate
+    top = top if top >= 0 else round(float(corner[1]))
     cv2.rectangle(image, (left, top), (left + width, top + plate), colour, cv2.FILLED)
-    corner = left, top + height + 1
-    cv2.putText(image, text, corner, _FONT, scale, _BLACK, 1, cv2.LINE_AA)
+    cv2.putText(image, text, (left, top + height + 1), _FONT, scale, _BLACK, 1, cv2.LINE_AA)

@@ -172,7 +172,9 @@ class Client:
 
     def set_parameters(self, *, atomically: bool = False, **values: object):
         """Return the results of setting parameters through the node's services."""
-        parameters = [Parameter(k, value=v).to_parameter_msg() for k, v in values.items()]
+        # rclpy takes a list without elements for one of bytes.
+        kinds = {k: Parameter.Type.STRING_ARRAY if v == [] else None for k, v in values.items()}
+        parameters = [Parameter(k, kinds[k], v).to_parameter_msg() for k, v in values.items()]
         kind = SetParametersAtomically if atomically else SetParameters
         name = 'set_parameters_atomically' if atomically else 'set_parameters'
         answer = self.call(kind, name, kind.Request(parameters=parameters))

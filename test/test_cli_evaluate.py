@@ -95,6 +95,7 @@ def test_a_model_agrees_with_itself(data, weights, tmp_path, capsys):
 def test_settings_tell_how_to_do_it_again(data, weights, tmp_path):
     out = tmp_path / 'test.json'
     options = ('--json', out, '--min-overlap', 0.6, '--prob-thresh', 0.1, '--top-n', 20)
+    options += ('--class-thresh', 'car=0.5', 'cyclist=0.01')
     assert evaluate(data, weights, *options) == 0
     report = json.loads(out.read_text())
     assert 'kitti_iou60' in report
@@ -104,7 +105,9 @@ def test_settings_tell_how_to_do_it_again(data, weights, tmp_path):
     assert settings['split'] == 'test'
     assert settings['selection']['top_n'] == 20
     assert settings['selection']['plot_prob_thresh'] == 0.1
+    assert settings['selection']['class_thresh'] == ['car=0.1', 'cyclist=0.01']
     assert report['counts']['plot_prob_thresh'] == 0.4
+    assert report['counts']['class_thresh'] == {'car': 0.5, 'cyclist': 0.01}
     assert report['kitti']['ap11']['car']['all'] is None, 'the labels are empty'
 
 

@@ -90,5 +90,6 @@ def test_options_need_not_be_all_there_is():
     parser = argparse.ArgumentParser()
     parser.add_argument('--other')
     add_config(parser, SelectionConfig)
-    arguments = parser.parse_args(['--other', 'x', '--top-n', '5'])
-    assert read_config(arguments, SelectionConfig).top_n == 5
+    options = ['--other', 'x', '--top-n', '5', '--class-filter', 'car', 'cyclist']
+    selection = read_config(parser.parse_args(options), SelectionConfig)
+    assert selection == SelectionConfig(top_n=5, class_filter=('car', 'cyclist'))

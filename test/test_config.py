@@ -1,16 +1,23 @@
 from dataclasses import fields, replace
 
 import pytest
-from squeezedet_ros.config import EngineConfig, ModelConfig, NodeConfig, SelectionConfig
+from squeezedet_ros.config import (
+    EngineConfig,
+    FIXED_CONFIGS,
+    LIVE_CONFIGS,
+    ModelConfig,
+    NodeConfig,
+    SelectionConfig,
+    ZoneConfig,
+)
 from squeezedet_ros.errors import ConfigError
 from squeezedet_ros.evaluation.evaluator import EvaluationConfig
 from squeezedet_ros.training.recipe import TrainingConfig
 
 CONFIGS = (
     ModelConfig,
-    SelectionConfig,
-    EngineConfig,
-    NodeConfig,
+    *LIVE_CONFIGS,
+    *FIXED_CONFIGS,
     EvaluationConfig,
     TrainingConfig,
 )
@@ -89,3 +96,15 @@ def test_known_devices(device):
 def test_impossible_cameras_are_refused(cameras):
     with pytest.raises(ConfigError, match='cameras must be'):
         NodeConfig(cameras=cameras)
+
+
+@pytest.mark.parametrize('entry', ['car', 'car=2', 'car=0.5=0.6'])
+def test_impossible_thresholds_are_refused(entry):
+    with pytest.raises(ConfigError, match='class_thresh must be CLASS=THRESH'):
+        SelectionConfig(class_thresh=(entry,))
+
+
+@pytest.mark.parametrize('name', ['include_zones', 'exclude_zones'])
+def test_impossible_zones_are_refused(name):
+    with pytest.raises(ConfigError, match=f'^{name} must be CAMERA=X0 Y0'):
+        ZoneConfig(**{name: ('front=0 0 1 1',)})

@@ -9,8 +9,9 @@ from squeezedet_ros.checkpoint import save_checkpoint
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
-from squeezedet_ros.errors import DeviceError
+from squeezedet_ros.errors import ConfigError, DeviceError
 from squeezedet_ros.network import SqueezeDet
+from squeezedet_ros.postprocessing import make_selector
 from squeezedet_ros.preprocessing import fit_image, normalize
 import torch
 
@@ -82,6 +83,25 @@ def test_scores_descend_and_selection_may_change(network, images):
     detector.selection = replace(SELECTION, plot_prob_thresh=limit)
     second = detector.detect(images[:1])[0]
     assert len(second) == int((first.scores >= limit).sum()) < len(first)
+
+
+def test_images_may_be_looked_at_with_another_selection(network, images):
+    detector = Detector(network, SELECTION)
+    other = make_selector(replace(SELECTION, top_n=1), MODEL.classes)
+    ((found,), _) = detector.detect_timed(images[:1], other)
+    assert len(found) == 1
+    assert detector.selection == SELECTION
+    assert len(detector.detect(images[:1])[0]) > 1
+
+
+def test_a_selection_names_classes_of_the_model(network):
+    unknown = replace(SELECTION, class_filter=('car', 'bus'))
+    with pytest.raises(ConfigError, match="got 'bus'"):
+        Detector(network, unknown)
+    detector = Detector(network, SELECTION)
+    with pytest.raises(ConfigError, match="got 'bus'"):
+        detector.selection = unknown
+    assert detector.selection == SELECTION
 
 
 def test_stages_are_timed(network, images):

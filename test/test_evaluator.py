@@ -6,12 +6,14 @@ import pytest
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.data.frames import read_image
 from squeezedet_ros.data.kitti import KittiFrame
+from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.errors import ConfigError, DatasetError
 from squeezedet_ros.evaluation.evaluator import (
     detect_frames,
     evaluation_selection,
     EvaluationConfig,
+    published,
 )
 from squeezedet_ros.network import SqueezeDet
 import torch
@@ -76,6 +78,27 @@ def test_evaluation_keeps_the_selection_but_for_the_threshold():
 def test_threshold_of_the_counts_is_never_cut_off():
     given = SelectionConfig(plot_prob_thresh=0.001)
     assert evaluation_selection(given, EvaluationConfig()).plot_prob_thresh == 0.001
+
+
+def test_thresholds_of_classes_are_lowered_too_and_the_filter_stays():
+    given = SelectionConfig(class_thresh=('car=0.5', 'cyclist=0.001'), class_filter=('car',))
+    got = evaluation_selection(given, EvaluationConfig())
+    assert got.class_thresh == ('car=0.005', 'cyclist=0.001')
+    assert got.class_filter == ('car',)
+
+
+def test_what_is_published_goes_by_the_threshold_of_its_class():
+    boxes = np.zeros((5, 4), np.float32)
+    scores = np.array([0.5, 0.45, 0.3, 0.45, 0.3], np.float32)
+    # The last two are of no class.
+    found = Detections(boxes, scores, np.array([0, 0, 1, 2, 2], np.int64))
+    selection = SelectionConfig(class_thresh=('a=0.5', 'b=0.3'))
+    (got,) = published([found], selection, ('a', 'b'))
+    assert got.scores.tolist() == pytest.approx([0.5, 0.3, 0.45])
+    (got,) = published([found], SelectionConfig(class_filter=('b',)), ('a', 'b'))
+    assert got.labels.tolist() == [2]
+    with pytest.raises(ConfigError, match="classes of the model \\(a, b\\), got 'car'"):
+        published([found], SelectionConfig(class_filter=('car',)), ('a', 'b'))
 
 
 @pytest.mark.parametrize(

@@ -19,8 +19,8 @@ LAYERS = [
     {'detector'},
     {'engines', 'checkpoint', 'weight_import'},
     {'network', 'preprocessing', 'postprocessing', 'image_codec', 'visualization'},
-    {'anchors', 'box_coder', 'boxes', 'detections'},
-    {'config', 'errors'},
+    {'anchors', 'box_coder', 'boxes', 'detections', 'zones'},
+    {'config', 'errors', 'named_values'},
 ]
 
 

@@ -7,12 +7,12 @@ import subprocess
 import sys
 
 import pytest
-from squeezedet_ros.config import EngineConfig, NodeConfig, SelectionConfig
+from squeezedet_ros.config import FIXED_CONFIGS, LIVE_CONFIGS, SelectionConfig
 import yaml
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 LAUNCH_FILE = REPOSITORY / 'launch' / 'detector.launch.py'
-GROUPS = (NodeConfig, SelectionConfig, EngineConfig)
+GROUPS = (*FIXED_CONFIGS, *LIVE_CONFIGS)
 # What `ros2 launch FILE NAME:=VALUE ...` does, without ros2cli.
 LAUNCH = """
 import sys

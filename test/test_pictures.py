@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import cv2
 from kitti_scenes import CLASSES, found, truth
 import numpy as np
 import pytest
+from squeezedet_ros.config import SelectionConfig
 from squeezedet_ros.data.kitti import KittiFrame
 from squeezedet_ros.evaluation.evaluator import EvaluationConfig, LabelledDetections
 from squeezedet_ros.evaluation.gallery import DETECTION_COLOUR
@@ -29,8 +32,15 @@ def drawn(folder):
 
 def test_only_detections_that_would_be_published_are_in_the_gallery(frames, tmp_path):
     labelled = LabelledDetections([truth(('Car', *BOX))] * 3, [found((0, 0.3, *BOX))] * 3)
-    for threshold, seen in ((0.2, True), (0.4, False)):
-        save_pictures(tmp_path, frames, labelled, CLASSES, EvaluationConfig(), threshold)
+    low = SelectionConfig(plot_prob_thresh=0.2)
+    for selection, seen in (
+        (low, True),
+        (replace(low, class_thresh=('car=0.4',)), False),
+        (replace(low, class_filter=('cyclist',)), False),
+        (SelectionConfig(), False),
+        (SelectionConfig(class_thresh=('car=0.2',)), True),
+    ):
+        save_pictures(tmp_path, frames, labelled, CLASSES, EvaluationConfig(), selection)
         assert drawn(tmp_path)[1] == seen
     assert cv2.imread(str(tmp_path / CURVES)).std() > 5
 
@@ -39,5 +49,5 @@ def test_the_gallery_has_as_many_frames_as_are_asked_for(frames, tmp_path):
     labelled = LabelledDetections([truth()] * 3, [found()] * 3)
     for count, width in ((1, 812), (2, 1618), (12, 2424)):
         config = EvaluationConfig(gallery_frames=count)
-        save_pictures(tmp_path, frames, labelled, CLASSES, config, 0.4)
+        save_pictures(tmp_path, frames, labelled, CLASSES, config, SelectionConfig())
         assert drawn(tmp_path)[0][1] == width

@@ -5,6 +5,7 @@ import sys
 
 from kitti_scenes import CLASSES, found, random_set, truth
 import pytest
+from squeezedet_ros.config import SelectionConfig
 from squeezedet_ros.evaluation.average_precision import evaluate_detections
 from squeezedet_ros.evaluation.coco_map import evaluate_coco
 from squeezedet_ros.evaluation.report import format_report, make_report
@@ -12,9 +13,20 @@ from squeezedet_ros.evaluation.report import format_report, make_report
 BOX = (100, 100, 200, 150)
 
 
+def test_counts_go_by_the_threshold_of_each_class():
+    truths = [truth(('Car', *BOX)), truth(('Pedestrian', *BOX))]
+    detections = [found((0, 0.45, *BOX)), found((1, 0.3, *BOX))]
+    selection = SelectionConfig(class_thresh=('car=0.5', 'pedestrian=0.25'))
+    report = make_report(truths, detections, CLASSES, 0.5, selection)
+    counts = report['counts']
+    assert counts['class_thresh'] == {'car': 0.5, 'pedestrian': 0.25}
+    assert [counts['classes'][name]['true_positives'] for name in CLASSES] == [0, 1, 0]
+    assert 'score >= 0.4, car 0.5, pedestrian 0.25, overlap 0.5' in format_report(report)
+
+
 def test_report_holds_the_scores_at_both_overlaps():
     truths, detections = random_set(seed=5, images=60, score_steps=100, dont_care=1)
-    report = make_report(truths, detections, CLASSES, 0.5, 0.3)
+    report = make_report(truths, detections, CLASSES, 0.5, SelectionConfig(plot_prob_thresh=0.3))
     own = evaluate_detections(truths, detections, CLASSES)
     half = evaluate_detections(truths, detections, CLASSES, 0.5)
     assert report['images'] == 60
@@ -28,13 +40,13 @@ def test_report_holds_the_scores_at_both_overlaps():
 
 
 def test_the_single_overlap_is_in_the_name():
-    assert 'kitti_iou55' in make_report([truth()], [found()], CLASSES, 0.55, 0.4)
+    assert 'kitti_iou55' in make_report([truth()], [found()], CLASSES, 0.55, SelectionConfig())
 
 
 def test_counts_carry_their_rates():
     truths = [truth(('Car', *BOX), ('Car', 300, 100, 400, 150), ('Car', 500, 100, 600, 150))]
     detections = [found((0, 0.9, *BOX), (0, 0.4, 0, 0, 60, 60), (0, 0.3, 300, 100, 400, 150))]
-    counts = make_report(truths, detections, CLASSES, 0.5, 0.4)['counts']
+    counts = make_report(truths, detections, CLASSES, 0.5, SelectionConfig())['counts']
     assert counts['classes']['car'] == {
         'truth': 3,
         'true_positives': 1,
@@ -50,7 +62,7 @@ def test_counts_carry_their_rates():
 @pytest.mark.parametrize('unknown', [(-1, 0), (0, -1)])
 def test_unknown_truncation_or_occlusion_has_no_difficulty_but_all(unknown):
     truths = [truth(('Car', *BOX), ('Pedestrian', *BOX)), truth(('Car', *BOX, *unknown))]
-    report = make_report(truths, [found((0, 0.9, *BOX))] * 2, CLASSES, 0.5, 0.4)
+    report = make_report(truths, [found((0, 0.9, *BOX))] * 2, CLASSES, 0.5, SelectionConfig())
     row = report['kitti']['ap11']['car']
     assert (row['easy'], row['moderate'], row['hard']) == (None, None, None)
     assert row['all'] == pytest.approx(1 / 11), 'the second sample is no point of the eleven'
@@ -60,14 +72,14 @@ def test_unknown_truncation_or_occlusion_has_no_difficulty_but_all(unknown):
 
 def test_dont_care_need_not_state_its_truncation():
     scene = truth(('DontCare', 0, 0, 90, 90, -1, -1), ('Car', *BOX))
-    report = make_report([scene], [found((0, 0.9, *BOX))], CLASSES, 0.5, 0.4)
+    report = make_report([scene], [found((0, 0.9, *BOX))], CLASSES, 0.5, SelectionConfig())
     assert report['kitti']['ap11']['car']['easy'] == pytest.approx(1 / 11)
 
 
 def test_table_shows_every_number():
     truths = [truth(('Car', *BOX))] * 41
     detections = [found((0, 0.9, *BOX))] * 40 + [found((0, 0.2, 500, 0, 560, 60))]
-    report = make_report(truths, detections, CLASSES, 0.5, 0.4)
+    report = make_report(truths, detections, CLASSES, 0.5, SelectionConfig())
     lines = [line.split() for line in format_report(report).splitlines()]
     assert lines[0] == ['41', 'images']
     assert lines[2] == ['AP11', 'overlap', 'easy', 'moderate', 'hard', 'all']
@@ -80,14 +92,14 @@ def test_table_shows_every_number():
 
 
 def test_table_warns_of_few_objects():
-    report = make_report([truth(('Car', *BOX))], [found()], CLASSES, 0.5, 0.4)
+    report = make_report([truth(('Car', *BOX))], [found()], CLASSES, 0.5, SelectionConfig())
     assert format_report(report).splitlines()[-1].startswith('car: fewer than 41 objects')
 
 
 def test_coco_scores_are_in_the_report_and_the_table():
     pytest.importorskip('pycocotools', reason='pycocotools is not installed')
     truths, detections = random_set(seed=5, images=20, score_steps=100, dont_care=1)
-    report = make_report(truths, detections, CLASSES, 0.5, 0.4)
+    report = make_report(truths, detections, CLASSES, 0.5, SelectionConfig())
     assert report['coco'] == evaluate_coco(truths, detections, CLASSES)
     lines = [line.split() for line in format_report(report).splitlines()]
     car = report['coco']['classes']['car']
@@ -97,7 +109,7 @@ def test_coco_scores_are_in_the_report_and_the_table():
 
 def test_without_pycocotools_coco_is_null_and_the_table_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, 'pycocotools', None)
-    report = make_report([truth(('Car', *BOX))], [found()], CLASSES, 0.5, 0.4)
+    report = make_report([truth(('Car', *BOX))], [found()], CLASSES, 0.5, SelectionConfig())
     assert report['coco'] is None
     assert 'COCO mAP: pycocotools is not installed' in format_report(report)
     assert report['kitti']['ap11']['car']['all'] == 0
@@ -106,7 +118,7 @@ def test_without_pycocotools_coco_is_null_and_the_table_says_so(monkeypatch):
 def test_errors_are_counted_and_shared_out():
     truths = [truth(('Car', *BOX), ('Car', 300, 100, 400, 150)), truth()]
     detections = [found((0, 0.9, *BOX), (0, 0.4, 0, 0, 60, 60)), found((0, 0.9, *BOX))]
-    report = make_report(truths, detections, CLASSES, 0.5, 0.4)
+    report = make_report(truths, detections, CLASSES, 0.5, SelectionConfig())
     assert report['errors'] == {
         'objects': 2,
         'detections': 2,
@@ -131,7 +143,7 @@ def test_errors_are_counted_and_shared_out():
 
 
 def test_nothing_seen_and_nothing_there_have_no_rates():
-    errors = make_report([truth()], [found()], CLASSES, 0.5, 0.4)['errors']
+    errors = make_report([truth()], [found()], CLASSES, 0.5, SelectionConfig())['errors']
     assert set(errors['shares'].values()) == {None}
     assert errors['recall'] is None
-    assert 'recall     -' in format_report(make_report([], [], CLASSES, 0.5, 0.4))
+    assert 'recall     -' in format_report(make_report([], [], CLASSES, 0.5, SelectionConfig()))

@@ -6,9 +6,10 @@ import pytest
 import rclpy
 from rclpy.lifecycle import LifecycleNode
 from ros_testing import Client, fresh_domain, image_message, outcomes, picture, tiny_network
-from squeezedet_ros.config import NodeConfig
+from squeezedet_ros.config import LiveConfig, ModelConfig, NodeConfig
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.ros.camera import Camera
+from squeezedet_ros.ros.rules import make_rules
 from squeezedet_ros.ros.scheduling import Frame
 from squeezedet_ros.ros.worker import FrameWorker
 import torch
@@ -31,6 +32,10 @@ def node(domain):
     rclpy.shutdown(context=context)
 
 
+def rules_for(config):
+    return make_rules(LiveConfig(), ModelConfig().classes, config.cameras)
+
+
 def refuse_black(_, inputs):
     """Raise, as a device without memory does, when an image of the batch is black."""
     if any(bool((image == image[:, :1, :1]).all()) for image in inputs[0]):
@@ -47,7 +52,7 @@ def test_a_forward_pass_that_raises_fails_its_frame_only_and_publishes_no_array(
         outputs = {name: client.outputs(name) for name in cameras}
         arrays = {name: both[0] for name, both in outputs.items()}
         statuses = {name: both[1] for name, both in outputs.items()}
-        worker = FrameWorker(node, Detector(network), cameras, config)
+        worker = FrameWorker(node, Detector(network), cameras, config, rules_for(config))
         frames = {'left': np.zeros((90, 160, 3), np.uint8), 'right': picture()}
         for _ in range(3):
             for name, image in frames.items():
@@ -74,7 +79,7 @@ def test_frames_that_wait_at_the_end_are_accounted_for(node):
     camera = Camera(node, 'camera', config)
     network, release = tiny_network(), Event()
     network.register_forward_pre_hook(lambda *_: release.wait(60) and None)
-    worker = FrameWorker(node, Detector(network), {'camera': camera}, config)
+    worker = FrameWorker(node, Detector(network), {'camera': camera}, config, rules_for(config))
     for number in range(5):
         frame = Frame('camera', image_message(picture(), 10**9 + number), perf_counter())
         camera.account.arrived(frame.arrival)

@@ -5,9 +5,13 @@ from squeezedet_ros.visualization import (
     contact_sheet,
     draw_detections,
     draw_truth,
+    draw_zones,
+    EXCLUDE_COLOUR,
+    INCLUDE_COLOUR,
     legend,
     PALETTE,
 )
+from squeezedet_ros.zones import Zones
 
 CLASSES = ('car', 'pedestrian', 'cyclist')
 
@@ -45,6 +49,21 @@ def test_a_legend_names_colours_from_left_to_right():
     columns = [np.flatnonzero((strip == colour).all(-1).any(0)) for colour in PALETTE[:2]]
     assert columns[0].max() < columns[1].min()
     assert (strip[:, columns[0].max() + 1 : columns[1].min()] == 255).any(), 'the text'
+
+
+def test_zones_are_outlined_in_their_colours_and_named():
+    image = np.zeros((201, 301, 3), np.uint8)
+    square = ((0.2, 0.3), (0.4, 0.3), (0.4, 0.9), (0.2, 0.9))
+    triangle = ((0.6, 0.4), (1.0, 0.4), (1.0, 1.0))
+    drawn = draw_zones(image, Zones([square], [triangle]))
+    assert not image.any()
+    # The left edge at 0.2 of 300, the level edge at 0.4 of 200.
+    assert tuple(drawn[120, 60]) == INCLUDE_COLOUR
+    assert tuple(drawn[80, 240]) == EXCLUDE_COLOUR
+    assert not drawn[100:170, 65:115].any()
+    # The names, above the first corners.
+    assert drawn[50:58, 62:80].any()
+    assert drawn[70:78, 182:200].any()
 
 
 def test_nothing_seen_draws_nothing():

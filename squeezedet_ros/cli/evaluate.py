@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
     aliases = TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
     named = [with_class_names(truth, classes, aliases) for truth in labelled.truths]
     labelled = labelled._replace(truths=named)
-    report = make_report(*labelled, classes, config.min_overlap, selection.plot_prob_thresh)
+    report = make_report(*labelled, classes, config.min_overlap, selection)
     source = {
         'data': str(arguments.data),
         'split': arguments.split,
@@ -115,8 +115,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.save_predictions:
         save_results(arguments.save_predictions, frames, labelled.detections, classes)
     if arguments.report:
-        threshold = selection.plot_prob_thresh
-        save_pictures(arguments.report, frames, labelled, classes, config, threshold)
+        save_pictures(arguments.report, frames, labelled, classes, config, selection)
     return 0
 
 

@@ -19,9 +19,8 @@ def add_config(parser: argparse.ArgumentParser, config: type[Any]) -> None:
                 flag, action=argparse.BooleanOptionalAction, default=item.default, help=text
             )
         elif isinstance(item.default, tuple):
-            parser.add_argument(
-                flag, nargs='+', type=type(item.default[0]), default=item.default, help=text
-            )
+            kind = type(item.default[0]) if item.default else str
+            parser.add_argument(flag, nargs='+', type=kind, default=item.default, help=text)
         else:
             parser.add_argument(
                 flag,

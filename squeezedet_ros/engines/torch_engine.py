@@ -10,7 +10,7 @@ from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.config import EngineConfig, Precision
 from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
-from squeezedet_ros.postprocessing import Candidates, top_candidates
+from squeezedet_ros.postprocessing import Candidates, Selector, top_candidates
 from squeezedet_ros.preprocessing import normalize
 import torch
 from torch import Tensor
@@ -105,10 +105,15 @@ class TorchEngine:
         return raw
 
     @torch.inference_mode()
-    def candidates(self, raw: RawPrediction, size: tuple[int, int], top_n: int) -> Candidates:
+    def candidates(
+        self, raw: RawPrediction, size: tuple[int, int], selector: Selector
+    ) -> Candidates:
         """Return the top N of each image, float32 on the CPU; ``size`` is the network's input."""
         raw = RawPrediction(*(part.float() for part in raw))
-        found = top_candidates(raw, self._anchors_for(size), top_n, self.model.exp_thresh)
+        anchors = self._anchors_for(size)
+        thresholds = torch.from_numpy(selector.thresholds).to(self.device)
+        top_n = selector.config.top_n
+        found = top_candidates(raw, anchors, top_n, self.model.exp_thresh, thresholds)
         return Candidates(*(part.cpu() for part in found))
 
     def _anchors_for(self, size: tuple[int, int]) -> Tensor:

@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+import numpy as np
 from squeezedet_ros.config import check_settings, SelectionConfig, setting
 from squeezedet_ros.data.frames import LabelledFrame, read_image
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.evaluation.average_precision import DEFAULT_MIN_OVERLAP
+from squeezedet_ros.named_values import read_thresholds
+from squeezedet_ros.postprocessing import drop_improbable, make_selector
 from tqdm import tqdm
 
 
@@ -45,11 +48,31 @@ class LabelledDetections(NamedTuple):
 
 def evaluation_selection(selection: SelectionConfig, config: EvaluationConfig) -> SelectionConfig:
     """
-    Return the selection to evaluate with: all as given but for a threshold low enough.
+    Return the selection to evaluate with: all as given but for thresholds low enough.
 
     The curve needs detections far below what would be published (the reference's PROB_THRESH).
     """
-    return replace(selection, plot_prob_thresh=min(config.prob_thresh, selection.plot_prob_thresh))
+    lowest = config.prob_thresh
+    own = read_thresholds('class_thresh', selection.class_thresh).items()
+    return replace(
+        selection,
+        plot_prob_thresh=min(lowest, selection.plot_prob_thresh),
+        class_thresh=tuple(f'{name}={min(lowest, value)!r}' for name, value in own),
+    )
+
+
+def published(
+    detections: Sequence[Detections], selection: SelectionConfig, classes: Sequence[str]
+) -> list[Detections]:
+    """
+    Return of an evaluation's detections those that a selection would publish.
+
+    :param classes: names by label; a label beyond them goes by ``plot_prob_thresh``.
+    :raises ConfigError: when the selection names a class that is not among them.
+    """
+    own = make_selector(selection, classes).thresholds
+    thresholds = np.append(own, np.float32(selection.plot_prob_thresh))
+    return [drop_improbable(found, thresholds) for found in detections]
 
 
 def detect_frames(

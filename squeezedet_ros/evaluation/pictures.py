@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from squeezedet_ros.config import SelectionConfig
 from squeezedet_ros.data.frames import LabelledFrame
 from squeezedet_ros.evaluation.average_precision import evaluate_detections, kitti_min_overlap
 from squeezedet_ros.evaluation.curves import save_curves
-from squeezedet_ros.evaluation.evaluator import EvaluationConfig, LabelledDetections
+from squeezedet_ros.evaluation.evaluator import EvaluationConfig, LabelledDetections, published
 from squeezedet_ros.evaluation.gallery import rank_frames, save_gallery
 from squeezedet_ros.evaluation.report import graded_classes
 
@@ -22,12 +23,13 @@ def save_pictures(
     labelled: LabelledDetections,
     classes: Sequence[str],
     config: EvaluationConfig,
-    plot_prob_thresh: float,
+    selection: SelectionConfig,
 ) -> None:
     """
     Write the curves and the gallery of a data set that was scored.
 
-    :param plot_prob_thresh: least score of the detections that the gallery sees.
+    :param selection: its thresholds say which detections the gallery sees.
+    :raises ConfigError: when it names a class that is not among them.
     :raises DatasetError: when an image cannot be read.
     :raises MissingPackageError: when matplotlib is not installed.
     """
@@ -45,6 +47,6 @@ def save_pictures(
         },
         graded_classes(truths, classes),
     )
-    shown = [found.select(found.scores >= plot_prob_thresh) for found in detections]
+    shown = published(detections, selection, classes)
     worst = rank_frames(truths, shown, classes, single)[: config.gallery_frames]
     save_gallery(directory / GALLERY, frames, truths, shown, classes, worst)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from squeezedet_ros.config import SelectionConfig
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.evaluation.average_precision import (
@@ -18,7 +20,9 @@ from squeezedet_ros.evaluation.average_precision import (
 )
 from squeezedet_ros.evaluation.coco_map import coco_available, evaluate_coco
 from squeezedet_ros.evaluation.error_analysis import analyse_errors, ErrorCounts
+from squeezedet_ros.evaluation.evaluator import published
 from squeezedet_ros.evaluation.kitti_matching import ALL, DIFFICULTIES
+from squeezedet_ros.named_values import read_thresholds
 
 _COCO_COLUMNS = ('map', 'map50', 'map75', 'map_small', 'map_medium', 'map_large')
 _KINDS = ('correct', 'localisation', 'classification', 'background', 'repeated')
@@ -29,7 +33,7 @@ def make_report(
     detections: Sequence[Detections],
     classes: Sequence[str],
     min_overlap: float,
-    plot_prob_thresh: float,
+    selection: SelectionConfig,
 ) -> dict[str, Any]:
     """
     Score a data set.
@@ -41,12 +45,15 @@ def make_report(
 
     :param truths: one for each image.
     :param detections: one for each image, down to a low score.
-    :param plot_prob_thresh: least score of the detections that are counted.
+    :param selection: its thresholds say which detections are counted.
     :returns: an object of JSON, null where there is no truth.
+    :raises ConfigError: when the selection names a class that is not among them.
     :raises ValueError: when there are not as many detections as truths.
     """
     single = f'kitti_iou{100 * min_overlap:g}'
-    counts = count_matches(truths, detections, classes, min_overlap, plot_prob_thresh)
+    counts = count_matches(
+        truths, published(detections, selection, classes), classes, min_overlap, -np.inf
+    )
     graded = graded_classes(truths, classes)
     own = evaluate_detections(truths, detections, classes)
     one = evaluate_detections(truths, detections, classes, min_overlap)
@@ -61,7 +68,8 @@ def make_report(
         'counts': {
             'difficulty': ALL.name,
             'min_overlap': min_overlap,
-            'plot_prob_thresh': plot_prob_thresh,
+            'plot_prob_thresh': selection.plot_prob_thresh,
+            'class_thresh': read_thresholds('class_thresh', selection.class_thresh),
             'classes': {name: _with_rates(row) for name, row in counts.items()},
         },
         'coco': evaluate_coco(truths, detections, classes) if coco_available() else None,
@@ -152,8 +160,9 @@ def _coco_lines(report: dict[str, Any]) -> list[str]:
 
 def _counts_lines(report: dict[str, Any]) -> list[str]:
     counts = report['counts']
+    own = ''.join(f', {name} {value:g}' for name, value in counts['class_thresh'].items())
     lines = [
-        f'score >= {counts["plot_prob_thresh"]:g}, overlap {counts["min_overlap"]:g}, '
+        f'score >= {counts["plot_prob_thresh"]:g}{own}, overlap {counts["min_overlap"]:g}, '
         f'difficulty {counts["difficulty"]}',
         f'{"":<14}{"truth":>8}{"right":>10}{"wrong":>10}{"missed":>10}'
         f'{"precision":>10}{"recall":>10}',

@@ -16,7 +16,7 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
-from squeezedet_ros.config import SelectionConfig
+from squeezedet_ros.config import LiveConfig
 from squeezedet_ros.errors import SqueezeDetError
 from squeezedet_ros.ros import messages
 from squeezedet_ros.ros.parameters import NodeParameters
@@ -38,7 +38,7 @@ class DetectorNode(LifecycleNode):
         self._pipeline: Pipeline | None = None
         self._refusal = ''
         self._settings = NodeParameters(
-            self, lambda: self._pipeline is not None, self._change_selection
+            self, lambda: self._pipeline is not None, self._change_rules
         )
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Steady, so that it ticks without a simulated clock too.
@@ -125,9 +125,9 @@ class DetectorNode(LifecycleNode):
             self._pipeline.close()
             self._pipeline = None
 
-    def _change_selection(self, selection: SelectionConfig) -> None:
+    def _change_rules(self, config: LiveConfig) -> None:
         if self._pipeline is not None:
-            self._pipeline.select(selection)
+            self._pipeline.change(config)
 
     def _enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         """Pause or resume an active node without a lifecycle transition."""

@@ -12,7 +12,8 @@ from squeezedet_ros.detections import Detections
 from squeezedet_ros.ros.camera import Camera
 from squeezedet_ros.ros.messages import image_to_message
 from squeezedet_ros.ros.scheduling import FrameQueue
-from squeezedet_ros.visualization import draw_detections
+from squeezedet_ros.visualization import draw_detections, draw_zones
+from squeezedet_ros.zones import Zones
 from std_msgs.msg import Header
 
 
@@ -21,6 +22,7 @@ class _Drawing(NamedTuple):
     header: Header
     image: NDArray[np.uint8]
     detections: Detections
+    zones: Zones
 
 
 class OverlayPainter:
@@ -33,11 +35,16 @@ class OverlayPainter:
         self._thread.start()
 
     def show(
-        self, camera: Camera, header: Header, image: NDArray[np.uint8], detections: Detections
+        self,
+        camera: Camera,
+        header: Header,
+        image: NDArray[np.uint8],
+        detections: Detections,
+        zones: Zones,
     ) -> None:
         """Draw this soon, unless a later frame of the camera comes first or nobody watches."""
         if camera.overlay.get_subscription_count():
-            self._queue.put(camera.name, _Drawing(camera, header, image, detections))
+            self._queue.put(camera.name, _Drawing(camera, header, image, detections, zones))
 
     def stop(self) -> None:
         """End the thread after the picture it is at."""
@@ -46,6 +53,7 @@ class OverlayPainter:
 
     def _run(self) -> None:
         while drawings := self._queue.take():
-            for camera, header, image, detections in drawings:
-                picture = draw_detections(image, detections, self._classes)
+            for camera, header, image, detections, zones in drawings:
+                ground = draw_zones(image, zones) if zones else image
+                picture = draw_detections(ground, detections, self._classes)
                 camera.overlay.publish(image_to_message(picture, header))

@@ -15,11 +15,19 @@ from rcl_interfaces.msg import (
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from squeezedet_ros.config import EngineConfig, NodeConfig, SelectionConfig
+from squeezedet_ros.config import (
+    EngineConfig,
+    FIXED_CONFIGS,
+    LimitConfig,
+    LIVE_CONFIGS,
+    LiveConfig,
+    NodeConfig,
+    SelectionConfig,
+    ZoneConfig,
+)
 from squeezedet_ros.errors import ConfigError
 
-PARAMETER_GROUPS = (SelectionConfig, EngineConfig, NodeConfig)
-Config = TypeVar('Config', SelectionConfig, EngineConfig, NodeConfig)
+Config = TypeVar('Config', SelectionConfig, ZoneConfig, LimitConfig, EngineConfig, NodeConfig)
 _FIXED = 'read-only while the node is configured'
 
 
@@ -61,24 +69,24 @@ class NodeParameters:
         self,
         node: Node,
         is_configured: Callable[[], bool],
-        on_selection: Callable[[SelectionConfig], None],
+        on_change: Callable[[LiveConfig], None],
     ) -> None:
         """
         Declare all parameters.
 
-        :param is_configured: whether only the selection may change now.
-        :param on_selection: called with each new selection.
+        :param is_configured: whether only what is live may change now.
+        :param on_change: called with what is to be live from now on; refuses by a ConfigError.
         """
-        self.selection = SelectionConfig()
+        self.live = LiveConfig()
         self.engine = EngineConfig()
         self.node = NodeConfig()
         self._is_configured = is_configured
-        self._on_selection = on_selection
+        self._on_change = on_change
         self._refused: dict[str, str] = {}
         node.add_on_set_parameters_callback(self._set)
-        for group in PARAMETER_GROUPS:
-            for item in fields(group):
-                self._declare(node, item, changeable=group is SelectionConfig)
+        for configs, changeable in ((LIVE_CONFIGS, True), (FIXED_CONFIGS, False)):
+            for item in (item for config in configs for item in fields(config)):
+                self._declare(node, item, describe(item, changeable=changeable))
 
     def check(self) -> None:
         """
@@ -89,35 +97,53 @@ class NodeParameters:
         if self._refused:
             raise ConfigError('; '.join(self._refused.values()))
 
-    def _declare(self, node: Node, item: Field[Any], *, changeable: bool) -> None:
+    def _declare(self, node: Node, item: Field[Any], descriptor: ParameterDescriptor) -> None:
+        # rclpy takes a list without elements for one of bytes, unless it is told the type.
+        strings = Parameter.Type.STRING_ARRAY
         default = list(item.default) if isinstance(item.default, tuple) else item.default
-        descriptor = describe(item, changeable=changeable)
+        start, refusal = strings if default == [] else default, ''
         try:
-            node.declare_parameter(item.name, default, descriptor)
+            declared = node.declare_parameter(item.name, start, descriptor)
         except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-            node.declare_parameter(item.name, default, descriptor, ignore_override=True)
-            text = str(error).removesuffix(f': {item.name}')
-            self._refused[item.name] = text.rpartition('Reason: ')[2]
+            declared = node.declare_parameter(item.name, start, descriptor, ignore_override=True)
+            refusal = str(error).removesuffix(f': {item.name}').rpartition('Reason: ')[2]
+        if declared.value is None:
+            node.set_parameters([Parameter(item.name, strings, [])])
+        if refusal:
+            self._refused[item.name] = refusal
 
     def _set(self, parameters: Sequence[Parameter]) -> SetParametersResult:
         """Accept all of these or none."""
         try:
-            selection = _replaced(self.selection, parameters)
+            live = LiveConfig(
+                selection=_replaced(self.live.selection, parameters),
+                zones=_replaced(self.live.zones, parameters),
+                limits=_replaced(self.live.limits, parameters),
+            )
             engine = _replaced(self.engine, parameters)
             node = _replaced(self.node, parameters)
+            if self._is_configured():
+                _check_equal(self.engine, engine)
+                _check_equal(self.node, node)
+            if live != self.live:
+                self._on_change(live)
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        if self._is_configured() and (engine != self.engine or node != self.node):
-            names = {item.name for item in fields(SelectionConfig)}
-            fixed = ', '.join(item.name for item in parameters if item.name not in names)
-            return SetParametersResult(successful=False, reason=f'{fixed}: {_FIXED}')
-        self.engine, self.node = engine, node
+        self.live, self.engine, self.node = live, engine, node
         for parameter in parameters:
             self._refused.pop(parameter.name, None)
-        if selection != self.selection:
-            self.selection = selection
-            self._on_selection(selection)
         return SetParametersResult(successful=True)
+
+
+def _check_equal(old: Config, new: Config) -> None:
+    """
+    Make sure that nothing has changed.
+
+    :raises ConfigError: naming what has.
+    """
+    names = [item.name for item in fields(old)]
+    if changed := [name for name in names if getattr(old, name) != getattr(new, name)]:
+        raise ConfigError(f'{", ".join(changed)}: {_FIXED}')
 
 
 def _replaced(config: Config, parameters: Sequence[Parameter]) -> Config:
@@ -128,8 +154,17 @@ def _replaced(config: Config, parameters: Sequence[Parameter]) -> Config:
     """
     names = {item.name for item in fields(config)}
     values: dict[str, Any] = {
-        item.name: tuple(item.value) if isinstance(item.value, (list, tuple)) else item.value
+        item.name: _value_of(item, getattr(config, item.name))
         for item in parameters
         if item.name in names
     }
     return replace(config, **values) if values else config
+
+
+def _value_of(parameter: Parameter, old: object) -> object:
+    """Return a parameter's value as a field has it; at start, an empty list comes as no value."""
+    if parameter.value is None:
+        if not isinstance(old, tuple):
+            raise ConfigError(f'{parameter.name} must be one value, got an empty list or none')
+        return ()
+    return tuple(parameter.value) if isinstance(old, tuple) else parameter.value

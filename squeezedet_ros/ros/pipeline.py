@@ -6,11 +6,12 @@ from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from squeezedet_ros.checkpoint import resolve_weights
-from squeezedet_ros.config import SelectionConfig
+from squeezedet_ros.config import LiveConfig
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.ros.camera import Camera
 from squeezedet_ros.ros.diagnostics import camera_status
 from squeezedet_ros.ros.parameters import NodeParameters
+from squeezedet_ros.ros.rules import make_rules
 from squeezedet_ros.ros.worker import FrameWorker
 
 
@@ -28,7 +29,10 @@ class Pipeline:
         self._config = parameters.node
         self.weights = resolve_weights(self._config.weights)
         self.detector = Detector.from_checkpoint(
-            self.weights, parameters.selection, parameters.engine
+            self.weights, parameters.live.selection, parameters.engine
+        )
+        self._rules = make_rules(
+            parameters.live, self.detector.model.classes, self._config.cameras
         )
         blank = np.zeros((*self.detector.model.input_size, 3), np.uint8)
         self.detector.detect([blank] * len(self._config.cameras))
@@ -36,14 +40,23 @@ class Pipeline:
         self._worker: FrameWorker | None = None
         self._announce()
 
-    def select(self, selection: SelectionConfig) -> None:
-        """Use another selection from the next batch on."""
-        self.detector.selection = selection
-        self._announce()
+    def change(self, config: LiveConfig) -> None:
+        """
+        Go by other rules from the next batch on.
+
+        :raises ConfigError: for a class or a camera that there is not; nothing has changed then.
+        """
+        rules = make_rules(config, self.detector.model.classes, self._config.cameras)
+        self.detector.selection = config.selection
+        announced, self._rules = self._rules.selector.config, rules
+        if self._worker is not None:
+            self._worker.rules = rules
+        if config.selection != announced:
+            self._announce()
 
     def _announce(self) -> None:
         for camera in self._cameras.values():
-            camera.announce(self.detector.model, self.detector.selection.plot_prob_thresh)
+            camera.announce(self.detector.model, self._rules.selector.least_score)
 
     @property
     def is_running(self) -> bool:
@@ -54,7 +67,9 @@ class Pipeline:
         """Begin to receive and look at frames."""
         if self._worker is not None:
             return
-        self._worker = FrameWorker(self._node, self.detector, self._cameras, self._config)
+        self._worker = FrameWorker(
+            self._node, self.detector, self._cameras, self._config, self._rules
+        )
         for camera in self._cameras.values():
             camera.listen(self._worker.put)
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
-from squeezedet_ros.config import NodeConfig
+from squeezedet_ros.config import LimitConfig, NodeConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.errors import ImageDecodeError
@@ -19,6 +19,8 @@ from squeezedet_ros.image_codec import decode_message
 from squeezedet_ros.ros import messages
 from squeezedet_ros.ros.camera import Camera
 from squeezedet_ros.ros.overlay import OverlayPainter
+from squeezedet_ros.ros.rate_limit import RateLimit
+from squeezedet_ros.ros.rules import Rules
 from squeezedet_ros.ros.scheduling import Frame, FrameQueue
 
 # What pixels and a forward pass are known to raise: no memory, a lost device, an absurd shape.
@@ -32,6 +34,7 @@ class _Look:
 
     frame: Frame
     image: NDArray[np.uint8]
+    rules: Rules
     stages_ms: dict[str, float] = field(default_factory=dict)
 
 
@@ -44,16 +47,20 @@ class FrameWorker:
         detector: Detector,
         cameras: Mapping[str, Camera],
         config: NodeConfig,
+        rules: Rules,
     ) -> None:
         """
         Begin to work.
 
         :param node: for its clock and its log.
+        :param rules: what to go by; may be replaced by others at any time.
         """
+        self.rules = rules
         self._node = node
         self._detector = detector
         self._cameras = cameras
-        self._max_age = config.max_age if config.mode == 'live' else 0.0
+        self._is_live = config.mode == 'live'
+        self._rates = {name: RateLimit() for name in cameras}
         self._ids = messages.class_ids(detector.model.classes, config.class_id_format)
         self._painter = OverlayPainter(detector.model.classes)
         self._queue: FrameQueue[Frame] = FrameQueue(every=config.mode == 'replay')
@@ -84,19 +91,18 @@ class FrameWorker:
 
     def _run(self) -> None:
         while frames := self._queue.take():
-            looks = [look for look in map(self._open, frames) if look is not None]
+            rules = self.rules
+            opened = [self._open(frame, rules) for frame in frames]
+            looks = [look for look in opened if look is not None]
             if looks:
                 self._look_at(looks)
 
-    def _open(self, frame: Frame) -> _Look | None:
+    def _open(self, frame: Frame, rules: Rules) -> _Look | None:
         """Decode a frame; report it instead where there is nothing to look at."""
         started = perf_counter()
         stages = {'wait': (started - frame.arrival) * 1000}
         camera = self._cameras[frame.camera]
-        age = self._age(frame)
-        if self._max_age and age > self._max_age:
-            reason = f'{age:.3f} s old, max_age is {self._max_age:g} s'
-            camera.report(frame, 'stale', stages, reason)
+        if self._is_live and self._pass_over(frame, rules.limits, stages):
             return None
         try:
             image = decode_message(frame.message)
@@ -111,7 +117,27 @@ class FrameWorker:
             self._fail(frame, stages, error)
             return None
         stages['decode'] = (perf_counter() - started) * 1000
-        return _Look(frame, image, stages)
+        self._rates[frame.camera].looked_at(frame.arrival, rules.limits.max_fps)
+        return _Look(frame, image, rules, stages)
+
+    def _pass_over(
+        self, frame: Frame, limits: LimitConfig, stages_ms: Mapping[str, float]
+    ) -> bool:
+        """Report a frame that is too old or comes too soon; return whether it is."""
+        camera, rate = self._cameras[frame.camera], self._rates[frame.camera]
+        age = self._age(frame)
+        if limits.max_age and age > limits.max_age:
+            reason = f'{age:.3f} s old, max_age is {limits.max_age:g} s'
+            camera.report(frame, 'stale', stages_ms, reason)
+            return True
+        if rate.is_too_soon(frame.arrival, limits.max_fps):
+            reason = (
+                f'{rate.since_last(frame.arrival):.3f} s after the last frame looked at, '
+                f'max_fps is {limits.max_fps:g}'
+            )
+            camera.report(frame, 'superseded', stages_ms, reason)
+            return True
+        return False
 
     def _age(self, frame: Frame) -> float:
         """Return the seconds since the stamp; a frame without one is always fresh."""
@@ -121,7 +147,8 @@ class FrameWorker:
 
     def _look_at(self, looks: Sequence[_Look]) -> None:
         try:
-            results, seconds = self._detector.detect_timed([look.image for look in looks])
+            images, selector = [look.image for look in looks], looks[0].rules.selector
+            results, seconds = self._detector.detect_timed(images, selector)
         except _FAILURES as error:
             if len(looks) == 1:
                 self._fail(looks[0].frame, looks[0].stages_ms, error)
@@ -133,7 +160,8 @@ class FrameWorker:
         spent = {stage: value * 1000 for stage, value in seconds._asdict().items()}
         for look, detections in zip(looks, results, strict=True):
             look.stages_ms.update(spent)
-            self._publish(look, detections)
+            zones = look.rules.zones[look.frame.camera]
+            self._publish(look, zones.apply(detections, look.image.shape[:2]))
 
     def _fail(self, frame: Frame, stages_ms: Mapping[str, float], error: Exception) -> None:
         camera = self._cameras[frame.camera]
@@ -151,4 +179,5 @@ class FrameWorker:
         camera.detections.publish(messages.detections_to_message(detections, header, self._ids))
         look.stages_ms['publish'] = (perf_counter() - started) * 1000
         camera.report(look.frame, 'detected', look.stages_ms)
-        self._painter.show(camera, header, look.image, detections)
+        zones = look.rules.zones[look.frame.camera]
+        self._painter.show(camera, header, look.image, detections, zones)
