@@ -46,6 +46,7 @@ def main():
         sent += 1
 
     publish()
+    print('published', flush=True)
     if not options.once:
         node.create_timer(0.05, publish)
     rclpy.spin(node)

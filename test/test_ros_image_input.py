@@ -20,7 +20,6 @@ class Listener(Client):
 
     def __init__(self, domain, *, is_wanted=lambda: True, **settings):
         super().__init__(domain)
-        self.domain = domain
         config = NodeConfig(cameras=('front',), **settings)
         self.input = ImageInput(self.node, 'front', config, is_wanted)
         self.received = []
@@ -57,19 +56,22 @@ class Listener(Client):
         self.spin_until(is_amiss)
         return found[-1].text
 
-    @contextmanager
-    def driver(self, *options, topic=TOPIC, node='driver'):
-        """Run a driver; yields its process."""
-        script = Path(__file__).with_name('image_source.py')
-        process = subprocess.Popen(
-            [sys.executable, script, topic, '--node', node, *options],
-            env={**os.environ, 'ROS_DOMAIN_ID': str(self.domain)},
-        )
+
+@contextmanager
+def driver(domain, *options, topic=TOPIC, node='driver'):
+    """Run a driver, from its first image on."""
+    script = Path(__file__).with_name('image_source.py')
+    process = subprocess.Popen(
+        [sys.executable, script, topic, '--node', node, *options],
+        env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
+        stdout=subprocess.PIPE,
+    )
+    with process:
         try:
-            yield process
+            assert process.stdout.readline() == b'published\n'
+            yield
         finally:
             process.kill()
-            process.wait()
 
 
 @pytest.fixture
@@ -80,12 +82,12 @@ def domain():
 def test_a_reliable_driver_is_followed_though_it_comes_later_and_is_started_anew(domain):
     with Listener(domain) as listener:
         assert listener.asked == 'best_effort'
-        with listener.driver(node='first'):
+        with driver(domain, node='first'):
             listener.spin_until(lambda: listener.asked == 'reliable')
             listener.await_images_of('first')
         listener.await_publishers(0)
         assert listener.asked == 'reliable'
-        with listener.driver('--best-effort', node='second'):
+        with driver(domain, '--best-effort', node='second'):
             listener.spin_until(lambda: listener.asked == 'best_effort')
             listener.await_images_of('second')
             assert listener.input.remark(0.0) is None
@@ -97,9 +99,9 @@ def test_a_reliable_driver_is_followed_though_it_comes_later_and_is_started_anew
 
 
 def test_two_drivers_that_differ_are_both_heard(domain):
-    with Listener(domain) as listener, listener.driver(node='good'):
+    with Listener(domain) as listener, driver(domain, node='good'):
         listener.spin_until(lambda: listener.asked == 'reliable')
-        with listener.driver('--best-effort', node='poor'):
+        with driver(domain, '--best-effort', node='poor'):
             listener.await_images_of('poor')
             listener.await_images_of('good')
             assert listener.asked == 'best_effort'
@@ -107,10 +109,11 @@ def test_two_drivers_that_differ_are_both_heard(domain):
 
 
 def test_an_image_kept_by_its_driver_is_received_once(domain):
-    with Listener(domain) as listener, listener.driver('--latched', '--once', node='still'):
+    with driver(domain, '--latched', '--once', node='still'), Listener(domain) as listener:
         listener.spin_until(lambda: listener.received)
         assert listener.asked == 'reliable transient_local'
-        with listener.driver(node='moving'):
+        assert listener.input.remark(0.0) is None
+        with driver(domain, node='moving'):
             listener.await_images_of('moving')
         listener.await_publishers(1)
         listener.spin_for(2.0)
@@ -127,13 +130,13 @@ def test_an_image_kept_by_its_driver_is_received_once(domain):
     ],
 )
 def test_a_driver_that_cannot_be_heard_is_named_with_the_remedy(settings, remedy, domain):
-    with Listener(domain, **settings) as listener, listener.driver('--best-effort', node='poor'):
+    with Listener(domain, **settings) as listener, driver(domain, '--best-effort', node='poor'):
         text = listener.await_remark(silent_for=0.0)
         assert text == (
             'nothing is received of /front/image_raw from /poor: it is published best_effort, '
             f'but reliable is asked for; set input_reliability to {remedy}'
         )
-        with listener.driver(node='good'):
+        with driver(domain, node='good'):
             listener.await_images_of('good')
             assert listener.await_remark(silent_for=0.0) == text
         assert 'poor' not in {message.header.frame_id for message in listener.received}
@@ -141,7 +144,7 @@ def test_a_driver_that_cannot_be_heard_is_named_with_the_remedy(settings, remedy
 
 def test_best_effort_in_a_replay_hears_every_driver(domain):
     settings = {'mode': 'replay', 'input_reliability': 'best_effort'}
-    with Listener(domain, **settings) as listener, listener.driver('--best-effort', node='poor'):
+    with Listener(domain, **settings) as listener, driver(domain, '--best-effort', node='poor'):
         listener.await_images_of('poor')
 
 
@@ -152,7 +155,7 @@ def test_the_right_name_is_told_for_a_wrong_one(domain):
             'nobody publishes images on /front/image_raw; '
             'no topic has images: is the camera running, with the same ROS_DOMAIN_ID?'
         )
-        with listener.driver(topic='fornt/image_raw'):
+        with driver(domain, topic='fornt/image_raw'):
             listener.spin_until(lambda: 'nearest' in listener.input.remark(9.2).text)
             assert listener.input.remark(9.2).text == (
                 'no image on /front/image_raw for 9 s: nobody publishes images on '
@@ -182,13 +185,13 @@ def test_the_right_name_is_told_for_a_wrong_one(domain):
 )
 def test_images_of_another_type_are_pointed_out(options, told, domain):
     with Listener(domain) as listener:
-        with listener.driver('--type', options['kind'], topic=options['topic']):
+        with driver(domain, '--type', options['kind'], topic=options['topic']):
             listener.spin_until(lambda: told in listener.input.remark(4.0).text)
         assert not listener.received
 
 
 def test_a_silent_driver_is_told_after_the_time_that_is_set(domain):
-    with Listener(domain, silent_after=6.0) as listener, listener.driver('--once'):
+    with Listener(domain, silent_after=6.0) as listener, driver(domain, '--once'):
         listener.await_publishers(1)
         assert listener.input.remark(5.9) is None
         text = 'no image on /front/image_raw for 7 s: publishers there: 1'
@@ -198,7 +201,7 @@ def test_a_silent_driver_is_told_after_the_time_that_is_set(domain):
 def test_a_lazy_input_receives_only_while_somebody_wants_it(domain):
     wanted = [False]
     settings = {'lazy': True, 'is_wanted': lambda: wanted[0]}
-    with Listener(domain, **settings) as listener, listener.driver():
+    with Listener(domain, **settings) as listener, driver(domain):
         listener.spin_until(lambda: listener.node.count_publishers('front/image_raw'))
         listener.spin_for(1.0)
         assert not listener.received

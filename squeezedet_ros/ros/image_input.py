@@ -173,8 +173,8 @@ class ImageInput:
             fix = advice(topic, sibling, self._transport, published)
             return f'nobody publishes images on {topic}; {fix}'
         deaf_to = unheard(offered, qos) if qos is not None else []
-        if deaf_to:
-            names = ', '.join(sorted({offer.node for offer in deaf_to}))
+        if deaf_to and (silent_for > _ABSENT_AFTER_S or all(offer.node for offer in deaf_to)):
+            names = ', '.join(sorted({offer.node or 'an unknown node' for offer in deaf_to}))
             return (
                 f'nothing is received of {topic} from {names}: it is published best_effort, but '
                 f'reliable is asked for; set input_reliability to {self._remedy()}'

@@ -10,11 +10,15 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 from squeezedet_ros.config import NodeConfig
 
 
+# What rmw has for the name of a node of which only a publisher is discovered yet.
+_UNKNOWN_NODE = '_NODE_NAME_UNKNOWN_'
+
+
 class Offer(NamedTuple):
     """
     A publisher of a topic, as the graph tells of it.
 
-    :param node: its full name.
+    :param node: its full name, empty in the moment before it is discovered.
     :param type: of its messages, such as ``sensor_msgs/msg/Image``.
     :param latched: whether it sends its last messages to those who subscribe later.
     """
@@ -31,16 +35,21 @@ def offers(node: Node, topic: str) -> list[Offer]:
 
     :param topic: its full name, after remapping.
     """
+    own = node.get_name(), node.get_namespace()
     return [
         Offer(
-            node=f'{info.node_namespace.rstrip("/")}/{info.node_name}',
+            node=_full_name(info.node_name, info.node_namespace),
             type=info.topic_type,
             reliable=info.qos_profile.reliability == ReliabilityPolicy.RELIABLE,
             latched=info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL,
         )
         for info in node.get_publishers_info_by_topic(topic)
-        if (info.node_name, info.node_namespace) != (node.get_name(), node.get_namespace())
+        if (info.node_name, info.node_namespace) != own
     ]
+
+
+def _full_name(name: str, namespace: str) -> str:
+    return '' if name == _UNKNOWN_NODE else f'{namespace.rstrip("/")}/{name}'
 
 
 def input_qos(config: NodeConfig, offered: Sequence[Offer], *, late: bool) -> QoSProfile:
