@@ -23,10 +23,14 @@ class Listener(Client):
         config = NodeConfig(cameras=('front',), **settings)
         self.input = ImageInput(self.node, 'front', config, is_wanted)
         self.received = []
+        self.begun = 0
 
     def __enter__(self):
-        self.input.listen(self.received.append)
+        self.input.listen(self.received.append, self.begin)
         return super().__enter__()
+
+    def begin(self):
+        self.begun += 1
 
     def __exit__(self, *error):
         self.input.ignore()
@@ -106,6 +110,8 @@ def test_two_drivers_that_differ_are_both_heard(domain):
             listener.await_images_of('good')
             assert listener.asked == 'best_effort'
             assert listener.input.remark(0.0) is None
+        # A subscription that replaces another is no new beginning.
+        assert listener.begun == 1
 
 
 def test_an_image_kept_by_its_driver_is_received_once(domain):
@@ -205,10 +211,12 @@ def test_a_lazy_input_receives_only_while_somebody_wants_it(domain):
         listener.spin_until(lambda: listener.node.count_publishers('front/image_raw'))
         listener.spin_for(1.0)
         assert not listener.received
+        assert listener.begun == 0
         remark = listener.input.remark(100.0)
         assert remark == (b'\x00', 'nobody listens, so no image is received')
         wanted[0] = True
         listener.await_images_of('driver')
+        assert listener.begun == 1
         wanted[0] = False
         listener.spin_until(lambda: listener.input.is_idle)
         before = len(listener.received)

@@ -76,8 +76,7 @@ class Camera:
             self.account.arrived(frame.arrival)
             receive(frame)
 
-        self.account.listen()
-        self._input.listen(arrived)
+        self._input.listen(arrived, self.account.listen)
 
     def ignore(self) -> None:
         """Receive no more frames."""

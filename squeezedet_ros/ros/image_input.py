@@ -45,6 +45,7 @@ class ImageInput:
         self._sibling = input_name(camera, OTHER[self._transport])
         self._is_wanted = is_wanted
         self._arrived: Callable[[Any], None] | None = None
+        self._begun: Callable[[], None] = lambda: None
         self._subscription: Any = None
         self._timer: Any = None
         self._qos: QoSProfile | None = None
@@ -57,9 +58,9 @@ class ImageInput:
         """Return the name images are expected on, after remapping."""
         return str(self._node.resolve_topic_name(self._name))
 
-    def listen(self, arrived: Callable[[Any], None]) -> None:
-        """Begin to call ``arrived`` with each image."""
-        self._arrived = arrived
+    def listen(self, arrived: Callable[[Any], None], begun: Callable[[], None]) -> None:
+        """Call ``arrived`` with each image from now on, ``begun`` when images come to be wanted."""
+        self._arrived, self._begun = arrived, begun
         self.check()
         follows = self._config.input_reliability == 'auto' and self._config.mode == 'live'
         if follows or self._config.lazy:
@@ -89,6 +90,7 @@ class ImageInput:
             return False
         qos = self._fitting_qos()
         if self._subscription is None:
+            self._begun()
             self._subscribe(qos)
         elif self._qos is not None and describe(qos) != describe(self._qos):
             self._node.get_logger().info(

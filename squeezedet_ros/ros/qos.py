@@ -9,7 +9,6 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from squeezedet_ros.config import NodeConfig
 
-
 # What rmw has for the name of a node of which only a publisher is discovered yet.
 _UNKNOWN_NODE = '_NODE_NAME_UNKNOWN_'
 
