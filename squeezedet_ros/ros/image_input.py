@@ -59,7 +59,7 @@ class ImageInput:
         return str(self._node.resolve_topic_name(self._name))
 
     def listen(self, arrived: Callable[[Any], None], begun: Callable[[], None]) -> None:
-        """Call ``arrived`` with each image from now on, ``begun`` when images come to be wanted."""
+        """Call ``arrived`` with each image, and ``begun`` when images come to be wanted."""
         self._arrived, self._begun = arrived, begun
         self.check()
         follows = self._config.input_reliability == 'auto' and self._config.mode == 'live'
