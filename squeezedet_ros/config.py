@@ -28,7 +28,7 @@ Padding = Literal['same', 'valid', 'symmetric']
 NmsVariant = Literal['greedy', 'reference']
 Precision = Literal['auto', 'float32', 'float16', 'bfloat16']
 ImageTransport = Literal['raw', 'compressed']
-Reliability = Literal['best_effort', 'reliable']
+Reliability = Literal['auto', 'best_effort', 'reliable']
 Mode = Literal['live', 'replay']
 ClassIdFormat = Literal['index', 'name']
 
@@ -322,17 +322,23 @@ class NodeConfig:
     mode: Mode = setting(
         'live',
         'live (the latest frame of each camera, older ones are superseded) or replay (every '
-        'frame, in order, waiting in memory; asks for reliable publishers)',
+        'frame, in order, waiting in memory)',
         choices=Mode,
     )
     input_reliability: Reliability = setting(
-        'best_effort',
-        'best_effort (receives from any publisher) or reliable (frames are sent again when lost; '
-        'receives from reliable publishers only); of live mode',
+        'auto',
+        'auto (live: what all publishers offer, followed as they change; replay: reliable), '
+        'best_effort (receives from any publisher, lost frames stay lost) or reliable (lost '
+        'frames are sent again; receives from reliable publishers only)',
         choices=Reliability,
     )
     input_depth: int = setting(
         1, 'frames of a camera the middleware keeps until the node takes them', bounds=(1, 1000)
+    )
+    lazy: bool = setting(
+        False,
+        'receive images only while somebody subscribes to what is made of them: '
+        '<camera>/detections, its overlay or its annotations',
     )
     silent_after: float = setting(
         5.0, 'seconds without a frame after which a camera is reported', bounds=(0.1, 3600.0)

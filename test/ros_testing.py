@@ -20,7 +20,7 @@ from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.network import SqueezeDet
@@ -126,6 +126,12 @@ class Client:
             assert time.monotonic() < deadline, f'waited {patience:g} s in vain'
             self._executor.spin_once(timeout_sec=0.05)
 
+    def spin_briefly(self, condition: Callable[[], object], seconds: float = 3.0) -> None:
+        """Spin until then, but no longer than that."""
+        deadline = time.monotonic() + seconds
+        while not condition() and time.monotonic() < deadline:
+            self._executor.spin_once(timeout_sec=0.05)
+
     def spin_for(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -147,9 +153,16 @@ class Client:
             message_type, f'{camera}/image_raw{suffix}', QoSProfile(depth=1000)
         )
         self.spin_until(publisher.get_subscription_count)
+        # A node that follows its publishers asks for what this one offers a moment later.
+        self.spin_briefly(lambda: self._is_heard_reliably(publisher.topic_name))
         # The node's side matches a moment after ours; what is published before is lost to it.
         self.spin_for(0.5)
         return publisher
+
+    def _is_heard_reliably(self, topic: str) -> bool:
+        infos = self.node.get_subscriptions_info_by_topic(topic)
+        qualities = {info.qos_profile.reliability for info in infos}
+        return qualities == {ReliabilityPolicy.RELIABLE}
 
     def outputs(self, camera: str) -> tuple[list, list]:
         """Return the growing lists of a camera's detections and frame statuses."""

@@ -9,6 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.msg import Transition
 import numpy as np
 import pytest
+from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_testing import (
     Client,
     fresh_domain,
@@ -189,6 +190,20 @@ def test_the_overlay_is_drawn_for_who_watches_under_the_image_header(client):
     assert np.frombuffer(images[0].data, np.uint8).any()
 
 
+def test_the_overlay_is_there_as_jpeg_too_under_the_image_header(client):
+    pictures = client.collect(CompressedImage, 'front/detections/image/compressed')
+    publisher = client.image_publisher('front')
+    client.spin_for(1.0)
+    sent = image_message(np.zeros((120, 200, 3), np.uint8), 6 * 10**9 + 7)
+    publisher.publish(sent)
+    client.spin_until(lambda: pictures)
+    (message,) = pictures
+    assert (message.header, message.format) == (sent.header, 'bgr8; jpeg compressed bgr8')
+    drawn = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)
+    assert drawn.shape == (120, 200, 3)
+    assert drawn.max() > 100
+
+
 def test_a_disabled_node_receives_nothing_until_it_is_enabled(client):
     arrays, _ = client.outputs('front')
     publisher = client.image_publisher('front')
@@ -216,7 +231,39 @@ def test_diagnostics_tell_the_engine_and_who_is_silent(client, front):
     assert values_of(whole)['engine'].startswith('torch ')
     assert camera.name == '/detector: front'
     assert camera.message.startswith('no image on /front/image_raw for')
-    assert camera.message.endswith('publishers there: 0')
+    assert 'nobody publishes images on /front/image_raw; no topic has images' in camera.message
+    assert values_of(camera)['subscription'] == 'reliable'
+
+
+def test_a_driver_that_a_replay_cannot_hear_is_named_until_the_parameter_is_set(weights, tmp_path):
+    domain = fresh_domain()
+    settings = {'weights': str(weights), 'cameras': ['front'], 'mode': 'replay', 'lazy': True}
+    with NodeProcess(tmp_path / 'log', domain, **settings) as node, Client(domain) as client:
+        node.wait_for(READY)
+        diagnostics = client.collect(DiagnosticArray, '/diagnostics')
+
+        def told(text):
+            return diagnostics and text in diagnostics[-1].status[1].message
+
+        client.spin_until(lambda: told('nobody listens'))
+        assert diagnostics[-1].status[1].level == b'\x00'
+        arrays, _ = client.outputs('front')
+        client.spin_until(lambda: told('nobody publishes images on /front/image_raw; no topic'))
+        lossy = QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+        publisher = client.node.create_publisher(Image, 'front/image_raw', lossy)
+        reason = 'nothing is received of /front/image_raw from /client: it is published'
+        client.spin_until(lambda: told(reason))
+        assert diagnostics[-1].status[1].level == b'\x01'
+        assert sum(reason in line for line in node.log.splitlines()) == 1
+        assert 'set input_reliability to best_effort' in node.log
+        assert 'incompatible' not in node.log
+
+        assert client.transition(Transition.TRANSITION_DEACTIVATE)
+        assert client.transition(Transition.TRANSITION_CLEANUP)
+        assert client.set_parameters(input_reliability='best_effort')[0].successful
+        assert client.transition(Transition.TRANSITION_CONFIGURE)
+        assert client.transition(Transition.TRANSITION_ACTIVATE)
+        client.spin_until(lambda: publisher.publish(image_message(picture())) or arrays)
 
 
 def test_every_frame_of_two_overloaded_cameras_is_accounted_for(weights, tmp_path):

@@ -2,7 +2,8 @@ from time import perf_counter
 
 import pytest
 from ros_testing import values_of
-from squeezedet_ros.ros.diagnostics import Account, camera_status, FrameAccount
+from squeezedet_ros.ros.diagnostics import Account, camera_status, FrameAccount, Remark
+from squeezedet_ros.ros.messages import OK, WARN
 from squeezedet_ros.ros.scheduling import OUTCOMES
 
 pytestmark = pytest.mark.ros
@@ -56,16 +57,23 @@ def read(**changes):
 
 
 def test_the_status_tells_the_account():
-    status = camera_status('/detector: left', 'left', read(), None)
+    status = camera_status('/detector: left', 'left', read(), None, {'publishers': 2})
     values = values_of(status)
     assert (status.level, status.name, status.hardware_id) == (b'\x00', '/detector: left', 'left')
     assert int(values['received']) == sum(int(values[outcome]) for outcome in OUTCOMES) == 5
+    assert values['publishers'] == '2'
     assert (values['waiting'], values['latency p99 ms']) == ('1', '3.000')
     assert (values['received per second'], values['detected per second']) == ('10.000', '8.000')
 
 
 def test_bad_frames_are_an_error_and_silence_a_warning():
-    assert camera_status('n', 'left', read(bad=2), None).level == b'\x02'
-    silent = camera_status('n', 'left', read(latencies_ms=None), 'no image on /left')
-    assert (silent.level, silent.message) == (b'\x01', 'no image on /left')
-    assert 'latency p50 ms' not in values_of(silent)
+    silent = Remark(WARN, 'no image on /left')
+    assert camera_status('n', 'left', read(bad=2), silent, {}).level == b'\x02'
+    status = camera_status('n', 'left', read(latencies_ms=None), silent, {})
+    assert (status.level, status.message) == (b'\x01', 'no image on /left')
+    assert 'latency p50 ms' not in values_of(status)
+
+
+def test_a_remark_may_be_that_all_is_well():
+    status = camera_status('n', 'left', read(), Remark(OK, 'nobody listens'), {})
+    assert (status.level, status.message) == (b'\x00', 'nobody listens')

@@ -8,16 +8,13 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import (
-    DurabilityPolicy,
-    HistoryPolicy,
-    QoSProfile,
-    ReliabilityPolicy,
-)
+from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 from squeezedet_ros.config import ModelConfig, NodeConfig
 from squeezedet_ros.ros import messages
-from squeezedet_ros.ros.diagnostics import FrameAccount
+from squeezedet_ros.ros.annotations import annotations_type
+from squeezedet_ros.ros.diagnostics import FrameAccount, Remark
+from squeezedet_ros.ros.image_input import ImageInput
 from squeezedet_ros.ros.scheduling import Frame, Outcome
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
@@ -32,18 +29,6 @@ _LEVELS = {
 }
 
 
-def input_qos(config: NodeConfig) -> QoSProfile:
-    """Return how images are subscribed to: a replay misses none, live mode wants the latest."""
-    if config.mode == 'replay':
-        return QoSProfile(history=HistoryPolicy.KEEP_ALL, reliability=ReliabilityPolicy.RELIABLE)
-    reliable = config.input_reliability == 'reliable'
-    return QoSProfile(
-        history=HistoryPolicy.KEEP_LAST,
-        depth=config.input_depth,
-        reliability=ReliabilityPolicy.RELIABLE if reliable else ReliabilityPolicy.BEST_EFFORT,
-    )
-
-
 class Camera:
     """Publishers of a camera from configure on, its subscription while frames are wanted."""
 
@@ -51,15 +36,15 @@ class Camera:
         self.name = name
         self.account = FrameAccount()
         self._node = node
-        self._qos = input_qos(config)
-        self._type = CompressedImage if config.image_transport == 'compressed' else Image
-        suffix = '/compressed' if config.image_transport == 'compressed' else ''
-        self._input = f'{name}/image_raw{suffix}'
-        self._subscription: Any = None
-        self._silence_told = False
+        self._input = ImageInput(node, name, config, self._is_watched)
         publisher = node.create_lifecycle_publisher
         self.detections = publisher(Detection2DArray, f'{name}/detections', 10)
         self.overlay = publisher(Image, f'{name}/detections/image', 1)
+        self.compressed_overlay = publisher(
+            CompressedImage, f'{name}/detections/image/compressed', 1
+        )
+        kind = annotations_type()
+        self.annotations = kind and publisher(kind, f'{name}/detections/image_annotations', 10)
         self._frame_status = publisher(DiagnosticArray, f'{name}/frame_status', 100)
         self._label_info = node.create_publisher(LabelInfo, f'{name}/label_info', _LATCHED)
         self._vision_info = node.create_publisher(VisionInfo, f'{name}/vision_info', _LATCHED)
@@ -67,7 +52,14 @@ class Camera:
     @property
     def input_topic(self) -> str:
         """Return the name images are expected on, after remapping."""
-        return str(self._node.resolve_topic_name(self._input))
+        return self._input.topic
+
+    def _outputs(self) -> list[Any]:
+        outputs = [self.detections, self.overlay, self.compressed_overlay, self.annotations]
+        return [publisher for publisher in outputs if publisher is not None]
+
+    def _is_watched(self) -> bool:
+        return any(publisher.get_subscription_count() for publisher in self._outputs())
 
     def announce(self, model: ModelConfig, threshold: float) -> None:
         """Publish what the labels mean, for all who ask from now on."""
@@ -84,34 +76,23 @@ class Camera:
             self.account.arrived(frame.arrival)
             receive(frame)
 
-        self.account.listen()
-        self._subscription = self._node.create_subscription(
-            self._type, self._input, arrived, self._qos
-        )
+        self._input.listen(arrived, self.account.listen)
 
     def ignore(self) -> None:
         """Receive no more frames."""
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-            self._subscription = None
+        self._input.ignore()
 
-    def silence(self, silent_for: float, allowed: float) -> str | None:
+    def remark(self, silent_for: float) -> Remark | None:
         """
-        Return what is amiss when frames should come but do not; log it once for each silence.
+        Return what has to be said of the images, such as that none come; log it when it is news.
 
         :param silent_for: seconds without a frame.
-        :param allowed: seconds after which that is amiss.
         """
-        if self._subscription is None or silent_for <= allowed:
-            self._silence_told = False
-            return None
-        topic = self.input_topic
-        publishers = self._node.count_publishers(topic)
-        text = f'no image on {topic} for {silent_for:.0f} s; publishers there: {publishers}'
-        if not self._silence_told:
-            self._node.get_logger().warning(text)
-            self._silence_told = True
-        return text
+        return self._input.remark(silent_for)
+
+    def describe_input(self) -> Mapping[str, object]:
+        """Return what /diagnostics tells of the subscription to the images."""
+        return self._input.describe()
 
     def report(
         self,
@@ -140,7 +121,7 @@ class Camera:
     def close(self) -> None:
         """Give all topics back."""
         self.ignore()
-        for publisher in (self.detections, self.overlay, self._frame_status):
+        for publisher in (*self._outputs(), self._frame_status):
             self._node.destroy_lifecycle_publisher(publisher)
         for publisher in (self._label_info, self._vision_info):
             self._node.destroy_publisher(publisher)

@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
 from time import perf_counter
+from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
-from squeezedet_ros.ros.messages import ERROR, OK, status, WARN
+from squeezedet_ros.ros.messages import ERROR, OK, status
 from squeezedet_ros.ros.scheduling import Outcome, OUTCOMES
 
 _LATENCIES_KEPT = 1000
@@ -108,13 +109,25 @@ def _percentiles(latencies_ms: list[float]) -> tuple[float, float, float] | None
     return p50, p95, p99
 
 
+class Remark(NamedTuple):
+    """What has to be said of a camera, at a level of DiagnosticStatus."""
+
+    level: bytes
+    text: str
+
+
 def camera_status(
-    name: str, camera: str, account: Account, silent: str | None
+    name: str,
+    camera: str,
+    account: Account,
+    remark: Remark | None,
+    source: Mapping[str, object],
 ) -> DiagnosticStatus:
     """
     Return what /diagnostics says of a camera.
 
-    :param silent: why no frames are expected to be seen, or none when they come.
+    :param remark: told instead of the rate, unless that says something worse.
+    :param source: more values, on where the frames come from.
     """
     values: dict[str, object] = {
         'received': account.received,
@@ -123,6 +136,7 @@ def camera_status(
         'received per second': account.rates[0],
         'detected per second': account.rates[1],
         'seconds since last frame': account.silent_for,
+        **source,
     }
     if account.latencies_ms is not None:
         names = ('latency p50 ms', 'latency p95 ms', 'latency p99 ms')
@@ -130,6 +144,6 @@ def camera_status(
     level, text = OK, f'{account.rates[1]:.1f} frames a second looked at'
     if account.bad:
         level, text = ERROR, f'{account.bad} frames could not be looked at'
-    if silent is not None:
-        level, text = WARN, silent
+    if remark is not None and remark.level >= level:
+        level, text = remark
     return status(level, name, text, camera, values)

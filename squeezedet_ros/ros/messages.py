@@ -6,10 +6,11 @@ from array import array
 from collections.abc import Mapping, Sequence
 
 from builtin_interfaces.msg import Time
+import cv2
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from squeezedet_ros.config import ClassIdFormat, ModelConfig
 from squeezedet_ros.detections import Detections
 from std_msgs.msg import Header
@@ -26,6 +27,7 @@ OK: bytes = DiagnosticStatus.OK
 WARN: bytes = DiagnosticStatus.WARN
 ERROR: bytes = DiagnosticStatus.ERROR
 _NANOSECONDS = 1_000_000_000
+_JPEG_QUALITY = 90
 
 
 def stamp_nanoseconds(header: Header) -> int:
@@ -100,6 +102,17 @@ def image_to_message(image: NDArray[np.uint8], header: Header) -> Image:
     return Image(
         header=header, height=height, width=width, encoding='bgr8', step=width * 3, data=data
     )
+
+
+def image_to_jpeg_message(image: NDArray[np.uint8], header: Header) -> CompressedImage:
+    """
+    Return a JPEG message, its format worded as image_transport's compressed plugin does.
+
+    :param image: (height, width, 3) uint8 blue, green, red.
+    """
+    data = array('B')
+    data.frombytes(cv2.imencode('.jpg', image, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))[1].data)
+    return CompressedImage(header=header, format='bgr8; jpeg compressed bgr8', data=data)
 
 
 def status(

@@ -9,8 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.detections import Detections
+from squeezedet_ros.ros.annotations import detections_to_annotations
 from squeezedet_ros.ros.camera import Camera
-from squeezedet_ros.ros.messages import image_to_message
+from squeezedet_ros.ros.messages import image_to_jpeg_message, image_to_message
 from squeezedet_ros.ros.scheduling import FrameQueue
 from squeezedet_ros.visualization import draw_detections, draw_zones
 from squeezedet_ros.zones import Zones
@@ -42,8 +43,17 @@ class OverlayPainter:
         detections: Detections,
         zones: Zones,
     ) -> None:
-        """Draw this soon, unless a later frame of the camera comes first or nobody watches."""
-        if camera.overlay.get_subscription_count():
+        """
+        Draw this soon, unless a later frame of the camera comes first or nobody watches.
+
+        Annotations are published at once: a viewer wants those of each frame.
+        """
+        annotations = camera.annotations
+        if annotations is not None and annotations.get_subscription_count():
+            message = detections_to_annotations(detections, header, self._classes)
+            annotations.publish(message)
+        overlays = camera.overlay, camera.compressed_overlay
+        if any(overlay.get_subscription_count() for overlay in overlays):
             self._queue.put(camera.name, _Drawing(camera, header, image, detections, zones))
 
     def stop(self) -> None:
@@ -56,4 +66,7 @@ class OverlayPainter:
             for camera, header, image, detections, zones in drawings:
                 ground = draw_zones(image, zones) if zones else image
                 picture = draw_detections(ground, detections, self._classes)
-                camera.overlay.publish(image_to_message(picture, header))
+                if camera.overlay.get_subscription_count():
+                    camera.overlay.publish(image_to_message(picture, header))
+                if camera.compressed_overlay.get_subscription_count():
+                    camera.compressed_overlay.publish(image_to_jpeg_message(picture, header))

@@ -98,6 +98,7 @@ class Pipeline:
         statuses = []
         for name, camera in self._cameras.items():
             account = camera.account.read()
-            silence = camera.silence(account.silent_for, self._config.silent_after)
-            statuses.append(camera_status(f'{prefix}: {name}', name, account, silence))
+            remark = camera.remark(account.silent_for)
+            values = camera.describe_input()
+            statuses.append(camera_status(f'{prefix}: {name}', name, account, remark, values))
         return statuses

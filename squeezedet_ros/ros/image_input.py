@@ -1,0 +1,192 @@
+"""The subscription of one camera: made to fit its publishers, and what is amiss with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import qos_policy_name_from_kind, QoSProfile
+from sensor_msgs.msg import CompressedImage, Image
+from squeezedet_ros.config import NodeConfig
+from squeezedet_ros.ros.diagnostics import Remark
+from squeezedet_ros.ros.image_topics import advice, input_name, OTHER, published_images, TYPES
+from squeezedet_ros.ros.messages import OK, WARN
+from squeezedet_ros.ros.qos import describe, input_qos, is_latched, Offer, offers, unheard
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
+except ImportError:  # before Iron
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
+
+_CHECK_PERIOD_S = 0.5
+# Discovery takes a moment, and a driver that is started anew should not raise an alarm.
+_ABSENT_AFTER_S = 3.0
+
+
+class ImageInput:
+    """
+    Receives the images of a camera while they are wanted.
+
+    With ``lazy`` the subscription exists only while ``is_wanted`` holds; where the parameters
+    leave it to the publishers, it is replaced when they offer something else. What arrives
+    between the two subscriptions is not received.
+    """
+
+    def __init__(
+        self, node: Node, camera: str, config: NodeConfig, is_wanted: Callable[[], bool]
+    ) -> None:
+        self._node = node
+        self._config = config
+        self._transport = config.image_transport
+        self._message = CompressedImage if self._transport == 'compressed' else Image
+        self._name = input_name(camera, self._transport)
+        self._sibling = input_name(camera, OTHER[self._transport])
+        self._is_wanted = is_wanted
+        self._arrived: Callable[[Any], None] | None = None
+        self._begun: Callable[[], None] = lambda: None
+        self._subscription: Any = None
+        self._timer: Any = None
+        self._qos: QoSProfile | None = None
+        self._has_heard = False
+        self._refused = ''
+        self._told = ''
+
+    @property
+    def topic(self) -> str:
+        """Return the name images are expected on, after remapping."""
+        return str(self._node.resolve_topic_name(self._name))
+
+    def listen(self, arrived: Callable[[Any], None], begun: Callable[[], None]) -> None:
+        """Call ``arrived`` with each image, and ``begun`` when images come to be wanted."""
+        self._arrived, self._begun = arrived, begun
+        self.check()
+        follows = self._config.input_reliability == 'auto' and self._config.mode == 'live'
+        if follows or self._config.lazy:
+            # Steady, so that it ticks without a simulated clock too.
+            clock = Clock(clock_type=ClockType.STEADY_TIME)
+            self._timer = self._node.create_timer(_CHECK_PERIOD_S, self.check, clock=clock)
+
+    def ignore(self) -> None:
+        """Receive no more images."""
+        self._arrived = None
+        if self._timer is not None:
+            self._node.destroy_timer(self._timer)
+            self._timer = None
+        self._unsubscribe()
+
+    @property
+    def is_idle(self) -> bool:
+        """Return whether images would be received if only somebody wanted them."""
+        return self._arrived is not None and self._subscription is None
+
+    def check(self) -> bool:
+        """Make the subscription what it has to be by now; return whether images are awaited."""
+        if self._arrived is None:
+            return False
+        if self._config.lazy and not self._is_wanted():
+            self._unsubscribe()
+            return False
+        qos = self._fitting_qos()
+        if self._subscription is None:
+            self._begun()
+            self._subscribe(qos)
+        elif self._qos is not None and describe(qos) != describe(self._qos):
+            self._node.get_logger().info(
+                f'{self.topic}: asking for {describe(qos)} instead of {describe(self._qos)}, '
+                'as its publishers offer'
+            )
+            self._unsubscribe()
+            self._subscribe(qos)
+        return True
+
+    def _offers(self) -> list[Offer]:
+        kind = TYPES[self._transport]
+        return [offer for offer in offers(self._node, self.topic) if offer.type == kind]
+
+    def _fitting_qos(self) -> QoSProfile:
+        """Return what fits the publishers; while there are none, what fitted the last ones."""
+        offered = self._offers()
+        if not offered and self._qos is not None:
+            return self._qos
+        # An image that was kept by its publisher is new only to those who heard none yet.
+        late = not self._has_heard or (self._qos is not None and is_latched(self._qos))
+        return input_qos(self._config, offered, late=late)
+
+    def _subscribe(self, qos: QoSProfile) -> None:
+        self._qos = qos
+        self._refused = ''
+        create = self._node.create_subscription
+        events = SubscriptionEventCallbacks(incompatible_qos=self._on_refusal)
+        try:
+            self._subscription = create(
+                self._message, self._name, self._receive, qos, event_callbacks=events
+            )
+        except UnsupportedEventTypeError:
+            self._subscription = create(self._message, self._name, self._receive, qos)
+
+    def _unsubscribe(self) -> None:
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def _receive(self, message: Any) -> None:  # noqa: ANN401
+        self._has_heard = True
+        if self._arrived is not None:
+            self._arrived(message)
+
+    def _on_refusal(self, event: Any) -> None:  # noqa: ANN401
+        """Note the policy by which a publisher and the subscription do not fit each other."""
+        self._refused = qos_policy_name_from_kind(event.last_policy_kind).lower()
+
+    def describe(self) -> dict[str, object]:
+        """Return what /diagnostics tells of the subscription and its publishers."""
+        if self._subscription is None or self._qos is None:
+            return {'subscription': 'none'}
+        return {'subscription': describe(self._qos), 'publishers': len(self._offers())}
+
+    def remark(self, silent_for: float) -> Remark | None:
+        """
+        Return what is amiss when images should come but do not; log it when that is news.
+
+        :param silent_for: seconds without an image.
+        """
+        if not self.check():
+            self._told = ''
+            return Remark(OK, 'nobody listens, so no image is received') if self.is_idle else None
+        fault = self._fault(silent_for)
+        text = fault
+        if fault and silent_for > self._config.silent_after:
+            text = f'no image on {self.topic} for {silent_for:.0f} s: {fault}'
+        if fault and fault != self._told:
+            self._node.get_logger().warning(text)
+        self._told = fault
+        return Remark(WARN, text) if fault else None
+
+    def _fault(self, silent_for: float) -> str:
+        """Return the reason why images do not come, empty if they do or should soon."""
+        offered, topic, qos = self._offers(), self.topic, self._qos
+        if not offered:
+            if silent_for <= min(_ABSENT_AFTER_S, self._config.silent_after):
+                return ''
+            sibling = str(self._node.resolve_topic_name(self._sibling))
+            published = published_images(self._node, topic)
+            fix = advice(topic, sibling, self._transport, published)
+            return f'nobody publishes images on {topic}; {fix}'
+        deaf_to = unheard(offered, qos) if qos is not None else []
+        if deaf_to and (silent_for > _ABSENT_AFTER_S or all(offer.node for offer in deaf_to)):
+            names = ', '.join(sorted({offer.node or 'an unknown node' for offer in deaf_to}))
+            return (
+                f'nothing is received of {topic} from {names}: it is published best_effort, but '
+                f'reliable is asked for; set input_reliability to {self._remedy()}'
+            )
+        if silent_for <= self._config.silent_after:
+            return ''
+        refused = f', and one does not fit by its {self._refused}' if self._refused else ''
+        return f'publishers there: {len(offered)}{refused}'
+
+    def _remedy(self) -> str:
+        if self._config.mode == 'replay':
+            return 'best_effort (frames may then be lost), or publish it reliable'
+        return 'auto or best_effort'
