@@ -19,9 +19,11 @@ from squeezedet_ros.config import ModelConfig, NodeConfig
 from squeezedet_ros.ros import messages
 from squeezedet_ros.ros.diagnostics import FrameAccount
 from squeezedet_ros.ros.scheduling import Frame, Outcome
+from squeezedet_ros.tracking import Tracker
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
 
+Watcher = Callable[[Frame, Outcome, str], None]
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _LEVELS = {
     'detected': messages.OK,
@@ -50,6 +52,7 @@ class Camera:
     def __init__(self, node: LifecycleNode, name: str, config: NodeConfig) -> None:
         self.name = name
         self.account = FrameAccount()
+        self.tracker = Tracker() if config.track else None
         self._node = node
         self._qos = input_qos(config)
         self._type = CompressedImage if config.image_transport == 'compressed' else Image
