@@ -60,6 +60,7 @@ class Camera:
         self._input = f'{name}/image_raw{suffix}'
         self._subscription: Any = None
         self._silence_told = False
+        self._watcher: Watcher | None = None
         publisher = node.create_lifecycle_publisher
         self.detections = publisher(Detection2DArray, f'{name}/detections', 10)
         self.overlay = publisher(Image, f'{name}/detections/image', 1)
@@ -78,6 +79,20 @@ class Camera:
         self._label_info.publish(messages.label_info(header, model.classes, threshold))
         topic = self._label_info.topic_name
         self._vision_info.publish(messages.vision_info(header, model, topic))
+
+    @property
+    def publishes(self) -> bool:
+        """Return whether what is published of frames goes out, as it does while active."""
+        return bool(self.detections.is_activated)
+
+    def let_publish(self, *, allowed: bool) -> None:
+        """Let what is published of frames go out, or not, whatever state the node is in."""
+        for publisher in (self.detections, self.overlay, self._frame_status):
+            (publisher.on_activate if allowed else publisher.on_deactivate)(None)
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Tell each frame's outcome and the reason for it, in any thread, to this one or none."""
+        self._watcher = watcher
 
     def listen(self, receive: Callable[[Frame], None]) -> None:
         """Begin to receive frames."""
@@ -139,6 +154,9 @@ class Camera:
             values,
         )
         self._frame_status.publish(messages.status_array(header, [entry]))
+        watcher = self._watcher
+        if watcher is not None:
+            watcher(frame, outcome, reason or outcome)
 
     def close(self) -> None:
         """Give all topics back."""

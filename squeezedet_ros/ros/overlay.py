@@ -40,12 +40,16 @@ class OverlayPainter:
             self._queue.put(camera.name, _Drawing(camera, header, image, detections))
 
     def stop(self) -> None:
-        """End the thread after the picture it is at."""
-        self._queue.close()
+        """End the thread once what it was given is drawn."""
+        left = self._queue.close()
         self._thread.join()
+        self._draw(left)
 
     def _run(self) -> None:
         while drawings := self._queue.take():
-            for camera, header, image, detections in drawings:
-                picture = draw_detections(image, detections, self._classes)
-                camera.overlay.publish(image_to_message(picture, header))
+            self._draw(drawings)
+
+    def _draw(self, drawings: Sequence[_Drawing]) -> None:
+        for camera, header, image, detections in drawings:
+            picture = draw_detections(image, detections, self._classes)
+            camera.overlay.publish(image_to_message(picture, header))
