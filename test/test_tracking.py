@@ -73,7 +73,7 @@ def test_two_objects_that_cross_keep_their_ids():
 
 
 def test_an_occluded_object_is_known_again_where_it_went():
-    # Away for 9 frames, 0.9 s of at most 1, while it moves on by 90 pixels of its 61 width.
+    # Missing in 8 frames, so 0.9 s away, while it moves on by 90 pixels and is 61 wide.
     tracker = Tracker()
     for frame in range(10):
         told = ids(tracker, frame, seen(box(10 * frame)))
