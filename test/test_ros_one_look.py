@@ -215,3 +215,15 @@ def test_a_call_is_answered_when_the_node_activates_or_cleans_up(client):
     assert client.transition(Transition.TRANSITION_CLEANUP)
     assert asked.answer()[1].startswith('left: the node stopped first')
     assert client.transition(Transition.TRANSITION_CONFIGURE)
+
+
+def test_a_node_that_waits_for_a_frame_ends_cleanly(weights, tmp_path):
+    domain = fresh_domain()
+    settings = {'weights': str(weights), 'cameras': ['left'], 'autostart': False}
+    with NodeProcess(tmp_path / 'log', domain, **settings) as node, Client(domain) as client:
+        assert client.transition(Transition.TRANSITION_CONFIGURE)
+        Asked(client)
+        client.spin_until(lambda: client.node.count_subscribers('left/image_raw'))
+        assert node.end(signal.SIGTERM) == 0
+        assert 'Traceback' not in node.log
+        assert 'never' not in node.log
