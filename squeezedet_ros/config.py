@@ -349,6 +349,11 @@ class NodeConfig:
         'class_id of a detection: index (as LabelInfo names it) or name',
         choices=ClassIdFormat,
     )
+    track: bool = setting(
+        False,
+        'give an object the same id in all images of a camera: decimal, from its second detection '
+        'on, never given twice while the node is configured',
+    )
     autostart: bool = setting(
         True, 'configure and activate at start, and end the process if that fails'
     )

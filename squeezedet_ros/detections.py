@@ -17,12 +17,15 @@ class Detections:
         convention of KITTI's labels.
     :param scores: (N,) float32 in [0, 1], the class probability times the confidence.
     :param labels: (N,) int64, index into the model's classes.
+    :param ids: (N,) int64, of the object over the images of a camera, 0 for one not known yet;
+        None where nobody tracks.
     :raises ValueError: when the columns do not fit together.
     """
 
     boxes: NDArray[np.float32]
     scores: NDArray[np.float32]
     labels: NDArray[np.int64]
+    ids: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         count = len(self.scores)
@@ -30,10 +33,12 @@ class Detections:
             self.boxes.shape != (count, 4)
             or self.scores.shape != (count,)
             or self.labels.shape != (count,)
+            or (self.ids is not None and self.ids.shape != (count,))
         ):
+            ids = None if self.ids is None else self.ids.shape
             raise ValueError(
-                'expected boxes (N, 4), scores (N,), labels (N,), got '
-                f'{self.boxes.shape}, {self.scores.shape}, {self.labels.shape}'
+                'expected boxes (N, 4), scores (N,), labels (N,), ids (N,) or None, got '
+                f'{self.boxes.shape}, {self.scores.shape}, {self.labels.shape}, {ids}'
             )
 
     def __len__(self) -> int:
@@ -46,4 +51,5 @@ class Detections:
 
     def select(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> Detections:
         """Return the rows of a boolean mask or of indices, all columns alike."""
-        return Detections(self.boxes[which], self.scores[which], self.labels[which])
+        ids = None if self.ids is None else self.ids[which]
+        return Detections(self.boxes[which], self.scores[which], self.labels[which], ids)

@@ -37,7 +37,7 @@ def draw_detections(
     image: Image, detections: Detections, classes: Sequence[str], colour: Colour | None = None
 ) -> Image:
     """
-    Return a copy of an image with each detection's box, class and score on it.
+    Return a copy of an image with each detection's box, id if it has one, class and score on it.
 
     :param image: (height, width, 3) uint8 blue, green, red.
     :param classes: names by label.
@@ -45,12 +45,13 @@ def draw_detections(
     """
     canvas: Image = image.copy()
     # The best last, so that its caption is not covered.
-    for box, score, label in reversed(
-        list(zip(detections.boxes, detections.scores, detections.labels, strict=True))
-    ):
+    for row in reversed(range(len(detections))):
+        box, label = detections.boxes[row], detections.labels[row]
         own = colour or PALETTE[label % len(PALETTE)]
         _rectangle(canvas, box, own, _thickness(canvas))
-        _tag(canvas, f'{classes[label]} {score:.2f}', box, own)
+        known = detections.ids is not None and detections.ids[row]
+        name = f'#{known} {classes[label]}' if known else classes[label]
+        _tag(canvas, f'{name} {detections.scores[row]:.2f}', box, own)
     return canvas
 
 

@@ -18,8 +18,8 @@ LAYERS = [
     {'training', 'evaluation', 'data'},
     {'detector'},
     {'engines', 'checkpoint', 'weight_import'},
-    {'network', 'preprocessing', 'postprocessing', 'image_codec', 'visualization'},
-    {'anchors', 'box_coder', 'boxes', 'detections', 'zones'},
+    {'network', 'preprocessing', 'postprocessing', 'image_codec', 'visualization', 'tracking'},
+    {'anchors', 'assignment', 'box_coder', 'boxes', 'detections', 'zones'},
     {'config', 'errors', 'named_values'},
 ]
 
@@ -56,9 +56,9 @@ def test_imports_point_downwards(path):
 
 
 @pytest.mark.parametrize(
-    'module', ['evaluation/average_precision.py', 'evaluation/kitti_matching.py']
+    'module', ['evaluation/average_precision.py', 'evaluation/kitti_matching.py', 'tracking.py']
 )
-def test_scoring_needs_no_torch(module):
+def test_scoring_and_tracking_need_no_torch(module):
 
     name = 'squeezedet_ros.' + module.removesuffix('.py').replace('/', '.')
     code = f'import sys, {name}; sys.exit("torch" in sys.modules)'

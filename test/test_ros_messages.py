@@ -39,6 +39,14 @@ def test_the_header_is_on_the_array_and_on_each_detection():
     assert [message.header, *(item.header for item in message.detections)] == [header()] * 3
 
 
+def test_an_object_that_is_known_has_its_id():
+    found = Detections(
+        np.ones((3, 4), np.float32), np.ones(3, np.float32), np.zeros(3, int), np.array([12, 0, 3])
+    )
+    message = messages.detections_to_message(found, header(), ['0'])
+    assert [detection.id for detection in message.detections] == ['12', '', '3']
+
+
 def test_nothing_seen_is_an_array_without_detections():
     message = messages.detections_to_message(Detections.empty(), header(), [])
     assert message.header == header()

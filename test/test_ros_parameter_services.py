@@ -75,6 +75,7 @@ FIXED = {
     'input_reliability': ('reliable', [('some', "reliable, got 'some'")]),
     'input_depth': (5, [(0, RANGE)]),
     'lazy': (True, [('no', TYPE)]),
+    'track': (True, [('no', TYPE)]),
     'silent_after': (2.0, [(0.0, RANGE)]),
     'weights': ('other.safetensors', [(5, TYPE)]),
     'class_id_format': ('name', [('number', "one of index, name, got 'number'")]),

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from squeezedet_ros.detections import Detections
@@ -41,6 +43,19 @@ def test_one_colour_can_be_for_all():
     assert tuple(drawn[110, 40]) == tuple(drawn[110, 180]) == (1, 2, 3)
     boxes = np.array([[20, 20, 60, 60]], np.float32)
     assert tuple(draw_truth(image, boxes, ['Car'], (4, 5, 6))[40, 20]) == (4, 5, 6)
+
+
+def test_the_id_of_a_tracked_object_is_in_its_caption():
+    image = np.zeros((200, 300, 3), np.uint8)
+    seen = detections((40, 60, 120, 160, 0))
+    drawn = {
+        number: draw_detections(image, replace(seen, ids=np.array([number])), CLASSES)
+        for number in (0, 7, 8)
+    }
+    np.testing.assert_array_equal(drawn[0], draw_detections(image, seen, CLASSES))
+    above = [(picture[:60] == PALETTE[0]).all(-1).any(0).sum() for picture in drawn.values()]
+    assert above[0] < above[1]
+    assert (drawn[7] != drawn[8]).any()
 
 
 def test_a_legend_names_colours_from_left_to_right():

@@ -12,6 +12,7 @@ from squeezedet_ros.errors import SqueezeDetError
 # Command: its module here, with add_arguments(parser) and run(arguments), and its help line.
 COMMANDS = {
     'demo': ('demo', 'play a drive into the node and draw what it saw'),
+    'detect': ('detect', 'tell what is seen in an image file'),
     'render-drive': ('render_drive', 'draw a synthetic street drive with exact ground truth'),
     'make-bag': ('make_bag', 'write images and labels as a rosbag2'),
     'play-bag': ('play_bag', 'publish a rosbag2 onto ROS topics'),

@@ -16,9 +16,11 @@ from squeezedet_ros.ros.annotations import annotations_type
 from squeezedet_ros.ros.diagnostics import FrameAccount, Remark
 from squeezedet_ros.ros.image_input import ImageInput
 from squeezedet_ros.ros.scheduling import Frame, Outcome
+from squeezedet_ros.tracking import Tracker
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
 
+Watcher = Callable[[Frame, Outcome, str], None]
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _LEVELS = {
     'detected': messages.OK,
@@ -35,8 +37,10 @@ class Camera:
     def __init__(self, node: LifecycleNode, name: str, config: NodeConfig) -> None:
         self.name = name
         self.account = FrameAccount()
+        self.tracker = Tracker() if config.track else None
         self._node = node
         self._input = ImageInput(node, name, config, self._is_watched)
+        self._watcher: Watcher | None = None
         publisher = node.create_lifecycle_publisher
         self.detections = publisher(Detection2DArray, f'{name}/detections', 10)
         self.overlay = publisher(Image, f'{name}/detections/image', 1)
@@ -59,7 +63,9 @@ class Camera:
         return [publisher for publisher in outputs if publisher is not None]
 
     def _is_watched(self) -> bool:
-        return any(publisher.get_subscription_count() for publisher in self._outputs())
+        return self._watcher is not None or any(
+            publisher.get_subscription_count() for publisher in self._outputs()
+        )
 
     def announce(self, model: ModelConfig, threshold: float) -> None:
         """Publish what the labels mean, for all who ask from now on."""
@@ -67,6 +73,20 @@ class Camera:
         self._label_info.publish(messages.label_info(header, model.classes, threshold))
         topic = self._label_info.topic_name
         self._vision_info.publish(messages.vision_info(header, model, topic))
+
+    @property
+    def publishes(self) -> bool:
+        """Return whether what is published of frames goes out, as it does while active."""
+        return bool(self.detections.is_activated)
+
+    def let_publish(self, *, allowed: bool) -> None:
+        """Let what is published of frames go out, or not, whatever state the node is in."""
+        for publisher in (*self._outputs(), self._frame_status):
+            (publisher.on_activate if allowed else publisher.on_deactivate)(None)
+
+    def watch(self, watcher: Watcher | None) -> None:
+        """Tell each frame's outcome and the reason for it, in any thread, to this one or none."""
+        self._watcher = watcher
 
     def listen(self, receive: Callable[[Frame], None]) -> None:
         """Begin to receive frames."""
@@ -117,6 +137,9 @@ class Camera:
             values,
         )
         self._frame_status.publish(messages.status_array(header, [entry]))
+        watcher = self._watcher
+        if watcher is not None:
+            watcher(frame, outcome, reason or outcome)
 
     def close(self) -> None:
         """Give all topics back."""

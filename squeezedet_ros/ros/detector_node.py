@@ -11,6 +11,7 @@ from threading import Thread
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
 import rclpy
+from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
@@ -21,7 +22,7 @@ from squeezedet_ros.errors import SqueezeDetError
 from squeezedet_ros.ros import messages
 from squeezedet_ros.ros.parameters import NodeParameters
 from squeezedet_ros.ros.pipeline import Pipeline
-from std_srvs.srv import SetBool
+from std_srvs.srv import SetBool, Trigger
 
 _DIAGNOSTICS_PERIOD_S = 1.0
 
@@ -48,6 +49,9 @@ class DetectorNode(LifecycleNode):
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
         self.create_service(SetBool, '~/enable', self._enable)
+        # A group of its own: while an answer is awaited, its group runs nothing else.
+        waiting = ReentrantCallbackGroup()
+        self.create_service(Trigger, '~/detect', self._detect, callback_group=waiting)
         self._survive_impossible_transitions()
 
     def _survive_impossible_transitions(self) -> None:
@@ -141,6 +145,20 @@ class DetectorNode(LifecycleNode):
             self._pipeline.stop()
         response.success = True
         response.message = 'enabled' if request.data else 'disabled'
+        return response
+
+    async def _detect(
+        self, _request: Trigger.Request, response: Trigger.Response
+    ) -> Trigger.Response:
+        """Look at the next frame of each camera, also while inactive or disabled."""
+        if self._pipeline is None:
+            response.message = 'the node is not configured'
+            return response
+        look = self._pipeline.look_once()
+        if look is None:
+            response.message = 'an earlier call is under way'
+            return response
+        response.success, response.message = await look.done
         return response
 
     def _publish_diagnostics(self) -> None:

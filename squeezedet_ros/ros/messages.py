@@ -49,6 +49,7 @@ def detections_to_message(
     Return the array of one image; it and each detection carry the image's header.
 
     :param ids: ``class_id`` by label.
+    :returns: with the decimal id of each tracked object, empty where it has none.
     """
     message = Detection2DArray(header=header)
     centres = (detections.boxes[:, :2].astype(float) + detections.boxes[:, 2:]) / 2
@@ -63,6 +64,9 @@ def detections_to_message(
             strict=True,
         )
     ]
+    if detections.ids is not None:
+        for detection, tracked in zip(message.detections, detections.ids.tolist(), strict=True):
+            detection.id = str(tracked) if tracked else ''
     return message
 
 

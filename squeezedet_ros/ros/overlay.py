@@ -57,16 +57,20 @@ class OverlayPainter:
             self._queue.put(camera.name, _Drawing(camera, header, image, detections, zones))
 
     def stop(self) -> None:
-        """End the thread after the picture it is at."""
-        self._queue.close()
+        """End the thread once what it was given is drawn."""
+        left = self._queue.close()
         self._thread.join()
+        self._draw(left)
 
     def _run(self) -> None:
         while drawings := self._queue.take():
-            for camera, header, image, detections, zones in drawings:
-                ground = draw_zones(image, zones) if zones else image
-                picture = draw_detections(ground, detections, self._classes)
-                if camera.overlay.get_subscription_count():
-                    camera.overlay.publish(image_to_message(picture, header))
-                if camera.compressed_overlay.get_subscription_count():
-                    camera.compressed_overlay.publish(image_to_jpeg_message(picture, header))
+            self._draw(drawings)
+
+    def _draw(self, drawings: Sequence[_Drawing]) -> None:
+        for camera, header, image, detections, zones in drawings:
+            ground = draw_zones(image, zones) if zones else image
+            picture = draw_detections(ground, detections, self._classes)
+            if camera.overlay.get_subscription_count():
+                camera.overlay.publish(image_to_message(picture, header))
+            if camera.compressed_overlay.get_subscription_count():
+                camera.compressed_overlay.publish(image_to_jpeg_message(picture, header))

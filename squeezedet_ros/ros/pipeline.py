@@ -10,6 +10,7 @@ from squeezedet_ros.config import LiveConfig
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.ros.camera import Camera
 from squeezedet_ros.ros.diagnostics import camera_status
+from squeezedet_ros.ros.one_look import OneLook
 from squeezedet_ros.ros.parameters import NodeParameters
 from squeezedet_ros.ros.rules import make_rules
 from squeezedet_ros.ros.worker import FrameWorker
@@ -38,6 +39,7 @@ class Pipeline:
         self.detector.detect([blank] * len(self._config.cameras))
         self._cameras = {name: Camera(node, name, self._config) for name in self._config.cameras}
         self._worker: FrameWorker | None = None
+        self._look: OneLook | None = None
         self._announce()
 
     def change(self, config: LiveConfig) -> None:
@@ -67,14 +69,31 @@ class Pipeline:
         """Begin to receive and look at frames."""
         if self._worker is not None:
             return
-        self._worker = FrameWorker(
-            self._node, self.detector, self._cameras, self._config, self._rules
-        )
+        self._interrupt_look('the node began to look at all frames first')
+        self._worker = self._make_worker()
         for camera in self._cameras.values():
+            camera.let_publish(allowed=True)
             camera.listen(self._worker.put)
+
+    def _make_worker(self) -> FrameWorker:
+        return FrameWorker(self._node, self.detector, self._cameras, self._config, self._rules)
+
+    def look_once(self) -> OneLook | None:
+        """Look at the next frame of each camera; none while such a look is under way."""
+        if self._look is not None and not self._look.done.done():
+            return None
+        worker = None if self.is_running else self._make_worker()
+        self._look = OneLook(self._node, self._cameras, self._config.silent_after, worker)
+        return self._look
+
+    def _interrupt_look(self, reason: str) -> None:
+        if self._look is not None:
+            self._look.interrupt(reason)
+            self._look = None
 
     def stop(self) -> None:
         """Receive no more frames; returns when the last batch is through."""
+        self._interrupt_look('the node stopped first')
         for camera in self._cameras.values():
             camera.ignore()
         if self._worker is not None:

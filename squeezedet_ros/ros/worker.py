@@ -173,11 +173,19 @@ class FrameWorker:
         camera.report(frame, 'failed', stages_ms, reason)
 
     def _publish(self, look: _Look, detections: Detections) -> None:
-        started = perf_counter()
         camera = self._cameras[look.frame.camera]
         header = look.frame.message.header
+        started = perf_counter()
+        if camera.tracker is not None:
+            stamp = messages.stamp_nanoseconds(header)
+            detections = camera.tracker.update(detections, stamp)
+            tracked = perf_counter()
+            look.stages_ms['track'] = (tracked - started) * 1000
+            started = tracked
         camera.detections.publish(messages.detections_to_message(detections, header, self._ids))
         look.stages_ms['publish'] = (perf_counter() - started) * 1000
-        camera.report(look.frame, 'detected', look.stages_ms)
+        count = len(detections)
+        objects = f'{count} object' if count == 1 else f'{count} objects'
+        camera.report(look.frame, 'detected', look.stages_ms, objects)
         zones = look.rules.zones[look.frame.camera]
         self._painter.show(camera, header, look.image, detections, zones)
