@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
+import os
 import signal
 import socket
 import sys
 from threading import Thread
+import time
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
@@ -17,6 +20,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from squeezedet_ros.config import SelectionConfig
+from squeezedet_ros.engines.memory import release_freed_memory
 from squeezedet_ros.errors import SqueezeDetError
 from squeezedet_ros.ros import messages
 from squeezedet_ros.ros.parameters import NodeParameters
@@ -24,6 +28,25 @@ from squeezedet_ros.ros.pipeline import Pipeline
 from std_srvs.srv import SetBool
 
 _DIAGNOSTICS_PERIOD_S = 1.0
+_LAST_BATCH_PATIENCE_S = 1.0
+_END_PATIENCE_S = 1.8
+
+Transition = Callable[['DetectorNode', LifecycleState], TransitionCallbackReturn]
+
+
+def _told(transition: Transition) -> Transition:
+    """Tell what a transition raises: rclpy turns it into an error without a word."""
+
+    @wraps(transition)
+    def told(node: DetectorNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(node, state)
+        except Exception as error:
+            name = transition.__name__.removeprefix('on_')
+            node.refuse(f'error in {name}: {type(error).__name__}: {error}')
+            raise
+
+    return told
 
 
 class DetectorNode(LifecycleNode):
@@ -76,14 +99,19 @@ class DetectorNode(LifecycleNode):
             for transition in (self.trigger_configure, self.trigger_activate)
         )
 
+    def refuse(self, reason: str) -> None:
+        """Log in one line why the node does not work, and say so in /diagnostics."""
+        self._refusal = ' '.join(reason.split())
+        self.get_logger().error(self._refusal)
+
+    @_told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the weights and warm up; refuse with one line that says why."""
         try:
             # A device that is there can still fail its first forward pass, with a RuntimeError.
             self._pipeline = Pipeline(self, self._settings)
-        except (SqueezeDetError, RuntimeError) as error:
-            self._refusal = f'cannot configure: {" ".join(str(error).split())}'
-            self.get_logger().error(self._refusal)
+        except (SqueezeDetError, RuntimeError, MemoryError) as error:
+            self.refuse(f'cannot configure: {error or type(error).__name__}')
             return TransitionCallbackReturn.FAILURE
         self._refusal = ''
         self.get_logger().info(
@@ -91,6 +119,7 @@ class DetectorNode(LifecycleNode):
         )
         return super().on_configure(state)
 
+    @_told
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to look at frames."""
         result = super().on_activate(state)
@@ -98,32 +127,44 @@ class DetectorNode(LifecycleNode):
             self._pipeline.start()
         return result
 
+    @_told
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop after the batch at hand; the detector stays loaded."""
         if self._pipeline is not None:
             self._pipeline.stop()
         return super().on_deactivate(state)
 
+    @_told
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give back all that configure took."""
+        """Give back all that configure took, memory included."""
         self.close()
         return super().on_cleanup(state)
 
+    @_told
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and give everything back."""
         self.close()
         return super().on_shutdown(state)
 
+    @_told
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Go back to unconfigured."""
         self.close()
         return super().on_error(state)
 
-    def close(self) -> None:
-        """Stop and give back all that configure took, in any state."""
-        if self._pipeline is not None:
-            self._pipeline.close()
-            self._pipeline = None
+    def close(self, patience: float | None = None) -> bool:
+        """
+        Stop and give back all that configure took, in any state; return whether all has ended.
+
+        :param patience: seconds to wait for the last batch, none for as long as it takes.
+        """
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is None:
+            return True
+        ended = pipeline.close(patience)
+        del pipeline
+        release_freed_memory()
+        return ended
 
     def _change_selection(self, selection: SelectionConfig) -> None:
         if self._pipeline is not None:
@@ -166,7 +207,9 @@ def _on_signal(stop: Callable[[], None]) -> None:
     Call ``stop`` from a thread of its own on the first SIGINT or SIGTERM.
 
     Python runs signal handlers in the main thread, which waits inside the middleware; rclpy's
-    own handlers end the context at once, under the frames that are still being looked at.
+    own handlers end the context at once, under the frames that are still being looked at. Where
+    the main thread is not through in time, at weights being loaded for instance, the process ends
+    all the same: what asks a car's node to end follows up with a signal that cannot be caught.
     """
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
@@ -178,8 +221,18 @@ def _on_signal(stop: Callable[[], None]) -> None:
         with sender, receiver:
             receiver.recv(1)
             stop()
+            time.sleep(_END_PATIENCE_S)
+            sys.stderr.write('told to end, and did so in the middle of work\n')
+            _end_now()
 
     Thread(target=wait, name='signals', daemon=True).start()
+
+
+def _end_now() -> None:
+    """End without waiting for threads that are in the middle of a forward pass."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -190,15 +243,18 @@ def main(args: list[str] | None = None) -> int:
     executor = SingleThreadedExecutor()
     node = DetectorNode()
     executor.add_node(node)
+    ended = True
     try:
         if not node.start():
             return 1
         executor.spin_until_future_complete(stopped)
     finally:
-        node.close()
+        ended = node.close(_LAST_BATCH_PATIENCE_S)
         executor.shutdown()
         node.destroy_node()
         rclpy.shutdown()
+    if not ended:
+        _end_now()
     return 0
 
 

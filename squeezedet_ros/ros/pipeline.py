@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
@@ -32,9 +34,14 @@ class Pipeline:
         )
         blank = np.zeros((*self.detector.model.input_size, 3), np.uint8)
         self.detector.detect([blank] * len(self._config.cameras))
-        self._cameras = {name: Camera(node, name, self._config) for name in self._config.cameras}
+        self._cameras: dict[str, Camera] = {}
         self._worker: FrameWorker | None = None
-        self._announce()
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            for name in self._config.cameras:
+                self._cameras[name] = Camera(node, name, self._config)
+            self._announce()
+            undo.pop_all()
 
     def select(self, selection: SelectionConfig) -> None:
         """Use another selection from the next batch on."""
@@ -58,19 +65,24 @@ class Pipeline:
         for camera in self._cameras.values():
             camera.listen(self._worker.put)
 
-    def stop(self) -> None:
-        """Receive no more frames; returns when the last batch is through."""
+    def stop(self, patience: float | None = None) -> bool:
+        """
+        Receive no more frames; return whether all work has ended.
+
+        :param patience: seconds to wait for the last batch, none for as long as it takes.
+        """
         for camera in self._cameras.values():
             camera.ignore()
-        if self._worker is not None:
-            self._worker.stop()
-            self._worker = None
+        worker, self._worker = self._worker, None
+        return worker is None or worker.stop(patience)
 
-    def close(self) -> None:
-        """Give everything back."""
-        self.stop()
+    def close(self, patience: float | None = None) -> bool:
+        """Give all topics back; return whether all work has ended, as :meth:`stop` does."""
+        ended = self.stop(patience)
         for camera in self._cameras.values():
             camera.close()
+        self._cameras.clear()
+        return ended
 
     def statuses(self, prefix: str) -> list[DiagnosticStatus]:
         """
