@@ -25,7 +25,9 @@ def test_closing_gives_back_what_waits_and_ends_who_takes():
         queue = FrameQueue(every=every)
         queue.put('left', 1)
         queue.put('right', 2)
+        assert queue.waiting() == [1, 2]
         assert queue.close() == [1, 2]
+        assert queue.waiting() == []
         assert queue.take() == []
         assert queue.put('left', 3) == 3
         assert queue.take() == []

@@ -30,6 +30,8 @@ from std_srvs.srv import SetBool
 _DIAGNOSTICS_PERIOD_S = 1.0
 _LAST_BATCH_PATIENCE_S = 1.0
 _END_PATIENCE_S = 1.8
+# Some 700 frames of 1242 x 375: in replay mode they wait in memory, and the machine's is finite.
+_MUCH_WAITING_MB = 1000.0
 
 Transition = Callable[['DetectorNode', LifecycleState], TransitionCallbackReturn]
 
@@ -194,6 +196,10 @@ class DetectorNode(LifecycleNode):
             values['engine'] = self._pipeline.detector.describe()
             values['weights'] = self._pipeline.weights
             values['mode'] = self._settings.node.mode
+            values['MB of frames waiting'] = waiting = self._pipeline.waiting_mb
+            if waiting > _MUCH_WAITING_MB:
+                level = messages.WARN
+                text = f'{waiting:.0f} MB of frames wait: play them slower, or a few in flight'
         if self._pipeline is None or not self._pipeline.is_running:
             level = messages.ERROR if self._refusal else messages.WARN
             text = self._refusal or 'not looking at frames'

@@ -57,6 +57,11 @@ class Pipeline:
         """Return whether frames are received."""
         return self._worker is not None
 
+    @property
+    def waiting_mb(self) -> float:
+        """Return the size of the frames that wait to be looked at, in millions of bytes."""
+        return self._worker.waiting_mb if self._worker is not None else 0.0
+
     def start(self) -> None:
         """Begin to receive and look at frames."""
         if self._worker is not None:

@@ -66,6 +66,11 @@ class FrameQueue(Generic[Item]):
             self._slots.clear()
             return taken
 
+    def waiting(self) -> list[Item]:
+        """Return the frames that were not taken yet; they stay."""
+        with self._changed:
+            return [*self._waiting, *self._slots.values()]
+
     def close(self) -> list[Item]:
         """End the waiting; return the frames that will not be taken any more."""
         with self._changed:

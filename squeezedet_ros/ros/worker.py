@@ -77,6 +77,11 @@ class FrameWorker:
         """Return whether the thread is there."""
         return self._thread.is_alive()
 
+    @property
+    def waiting_mb(self) -> float:
+        """Return the size of the frames that wait to be looked at, in millions of bytes."""
+        return sum(len(frame.message.data) for frame in self._queue.waiting()) / 1e6
+
     def put(self, frame: Frame) -> None:
         """Have a frame looked at; never waits."""
         superseded = self._queue.put(frame.camera, frame)
