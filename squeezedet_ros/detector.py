@@ -89,6 +89,7 @@ class Detector:
 
         :param images: (h, w, 3) uint8 each, blue, green, red; sizes may differ.
         :raises ValueError: for anything else.
+        :raises PredictionError: when the network gives NaN or infinity.
         """
         return self.detect_timed(images)[0]
 

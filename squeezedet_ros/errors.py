@@ -21,6 +21,10 @@ class ImageDecodeError(SqueezeDetError):
     """An image message or file does not hold the pixels it announces."""
 
 
+class PredictionError(SqueezeDetError, ArithmeticError):
+    """The network gave numbers that no detection can be made of."""
+
+
 class DatasetError(SqueezeDetError):
     """A data set, label file or bag cannot be read."""
 

@@ -46,13 +46,16 @@ def network_size(config: ModelConfig, image_size: tuple[int, int]) -> tuple[int,
     Return the network input ``(height, width)`` for an image of ``(height, width)``.
 
     It is the model's, but with fit ``adaptive`` it has the image's aspect and the model's
-    area, in whole strides.
+    area, in whole strides. No side is shorter than 64 nor, for the area, longer than the other
+    then allows: an image of one row asks for no more than others do.
     """
     if config.fit != 'adaptive':
         return config.input_size
-    scale = math.sqrt(math.prod(config.input_size) / math.prod(image_size))
+    area = math.prod(config.input_size)
+    scale = math.sqrt(area / math.prod(image_size))
+    most = max(_LEAST_SIDE, area // _LEAST_SIDE // STRIDE * STRIDE)
     height, width = (
-        max(_LEAST_SIDE, round(side * scale / STRIDE) * STRIDE) for side in image_size
+        min(most, max(_LEAST_SIDE, round(side * scale / STRIDE) * STRIDE)) for side in image_size
     )
     return height, width
 
@@ -105,7 +108,8 @@ def _crop_window(image_size: tuple[int, int], size: tuple[int, int]) -> tuple[in
     """Return top, left, height and width of what is cut out of the image."""
     height, width = image_size
     scale = max(size[0] / height, size[1] / width)
-    rows, columns = min(height, round(size[0] / scale)), min(width, round(size[1] / scale))
+    rows = max(1, min(height, round(size[0] / scale)))
+    columns = max(1, min(width, round(size[1] / scale)))
     return (height - rows) // 2, (width - columns) // 2, rows, columns
 
 
@@ -115,7 +119,8 @@ def _letterbox_place(
     """Return top, left, height and width of the whole image in the network's input."""
     height, width = image_size
     scale = min(size[0] / height, size[1] / width)
-    rows, columns = min(size[0], round(height * scale)), min(size[1], round(width * scale))
+    rows = max(1, min(size[0], round(height * scale)))
+    columns = max(1, min(size[1], round(width * scale)))
     return (size[0] - rows) // 2, (size[1] - columns) // 2, rows, columns
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import itertools
 import json
 import os
@@ -30,6 +30,7 @@ from vision_msgs.msg import Detection2DArray
 REPOSITORY = Path(__file__).resolve().parents[1]
 PATIENCE_S = 120.0
 _domains = itertools.count(os.getpid())
+_stamps = itertools.count(1_500_000_000, 1_000_000)
 
 
 def fresh_domain() -> int:
@@ -52,9 +53,11 @@ def tiny_network() -> SqueezeDet:
 class NodeProcess:
     """The node as its own process, ended with the block."""
 
+    program: Sequence[str] = ('-m', 'squeezedet_ros.ros.detector_node')
+
     def __init__(self, log: Path, domain: int, *arguments: str, **parameters: object) -> None:
         settings = [f'{name}:={json.dumps(value)}' for name, value in parameters.items()]
-        command = [sys.executable, '-m', 'squeezedet_ros.ros.detector_node', '--ros-args']
+        command = [sys.executable, *self.program, '--ros-args']
         command += [part for text in settings for part in ('-p', text)]
         environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain), 'PYTHONUNBUFFERED': '1'}
         self._log = log
@@ -216,9 +219,9 @@ def stamped(message_type: type, nanoseconds: int, frame_id: str = 'camera_optica
     return message
 
 
-def image_message(pixels: np.ndarray, nanoseconds: int = 1_500_000_000) -> Image:
-    """Return a bgr8 message."""
-    message = stamped(Image, nanoseconds)
+def image_message(pixels: np.ndarray, nanoseconds: int | None = None) -> Image:
+    """Return a bgr8 message; without a stamp given, later than those before."""
+    message = stamped(Image, next(_stamps) if nanoseconds is None else nanoseconds)
     message.height, message.width = pixels.shape[:2]
     message.encoding, message.step = 'bgr8', message.width * 3
     message.data = array('B', pixels.tobytes())

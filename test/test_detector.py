@@ -9,7 +9,7 @@ from squeezedet_ros.checkpoint import save_checkpoint
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
-from squeezedet_ros.errors import ConfigError, DeviceError
+from squeezedet_ros.errors import ConfigError, DeviceError, PredictionError
 from squeezedet_ros.network import SqueezeDet
 from squeezedet_ros.postprocessing import make_selector
 from squeezedet_ros.preprocessing import fit_image, normalize
@@ -179,3 +179,20 @@ def test_rows_are_selected_together():
     ).select(np.array([True, False, True]))
     assert found.boxes[1].tolist() == [8, 9, 10, 11]
     assert found.labels.tolist() == [0, 2]
+
+
+@pytest.mark.parametrize('part', ['class_logits', 'confidence_logits', 'deltas'])
+@pytest.mark.parametrize('number', [float('nan'), float('inf')])
+def test_a_network_that_gives_no_numbers_has_not_seen_nothing(network, images, part, number):
+    def spoil(_module, _inputs, raw):
+        getattr(raw, part)[-1, -1] = number
+        return raw
+
+    detector = Detector(network, SELECTION)
+    spoiled = network.register_forward_hook(spoil)
+    try:
+        with pytest.raises(PredictionError, match='expected finite numbers'):
+            detector.detect([images[0]])
+    finally:
+        spoiled.remove()
+    assert len(detector.detect([images[0]])) == 1

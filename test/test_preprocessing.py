@@ -56,7 +56,10 @@ def test_adaptive_size_keeps_the_area_in_whole_strides():
     # sqrt(384 * 1248 / (480 * 640)) = 1.249: 599.5 by 799.4.
     assert network_size(config, (480, 640)) == (592, 800)
     assert network_size(config, (375, 1242)) == (384, 1264)
-    assert network_size(config, (10, 4000)) == (64, 13840)
+    # No side below 64, so that the other has 384 * 1248 / 64 = 7488 at most.
+    for extreme in ((10, 4000), (1, 100_000_000)):
+        assert network_size(config, extreme) == (64, 7488)
+        assert network_size(config, extreme[::-1]) == (7488, 64)
     assert network_size(ModelConfig(), (480, 640)) == (384, 1248)
 
 
@@ -80,3 +83,12 @@ def test_stretch_and_normalise_are_the_references():
     assert found.shape == (1, 3, 384, 1248)
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert np.abs(found[0].permute(1, 2, 0).numpy() - expected).max() < 1.5
+
+
+@pytest.mark.parametrize('fit', ['stretch', 'letterbox', 'crop', 'adaptive'])
+@pytest.mark.parametrize('size', [(1, 1), (1, 60_000), (60_000, 1)])
+def test_the_narrowest_images_are_fitted_too(fit, size):
+    config = replace(MODEL, fit=fit)
+    image, _ = fit_image(np.full((*size, 3), 200, np.uint8), config)
+    assert image.shape == (*network_size(config, size), 3)
+    assert (image == 200).any()

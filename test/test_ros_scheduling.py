@@ -1,6 +1,8 @@
 from threading import Thread
 
-from squeezedet_ros.ros.scheduling import FrameQueue
+from squeezedet_ros.ros.scheduling import FrameAges, FrameQueue
+
+SECOND = 10**9
 
 
 def test_the_latest_frame_of_each_camera_is_taken_at_once():
@@ -23,7 +25,9 @@ def test_closing_gives_back_what_waits_and_ends_who_takes():
         queue = FrameQueue(every=every)
         queue.put('left', 1)
         queue.put('right', 2)
+        assert queue.waiting() == [1, 2]
         assert queue.close() == [1, 2]
+        assert queue.waiting() == []
         assert queue.take() == []
         assert queue.put('left', 3) == 3
         assert queue.take() == []
@@ -69,3 +73,35 @@ def test_no_frame_is_lost_or_taken_twice_between_threads():
         everything = sorted(taken + superseded + left)
         assert everything == [(camera, number) for camera in 'abc' for number in range(2000)]
         assert not (every and superseded)
+
+
+def test_the_age_is_the_clock_less_the_stamp_or_else_the_wait():
+    ages = FrameAges()
+    assert ages.age(98 * SECOND, 100 * SECOND, 0.1, 1.0) == 2.0
+    assert ages.age(0, 100 * SECOND, 0.1, 1.1) == 0.1
+    assert ages.age(101 * SECOND, 100 * SECOND, 0.2, 1.2) == 0.2
+    # A driver that sends one frame late has not set back its clock.
+    assert ages.age(100 * SECOND + SECOND // 2, 103 * SECOND, 0.1, 1.3) == 2.5
+
+
+def test_a_bag_that_begins_anew_is_given_a_second_for_its_clock():
+    ages = FrameAges()
+    assert ages.age(99 * SECOND, 100 * SECOND, 0.1, 1.0) == 1.0
+    assert ages.age(10 * SECOND, 100 * SECOND, 0.1, 2.0) == 0.1
+    assert ages.age(11 * SECOND, 100 * SECOND, 0.1, 2.9) == 0.1
+    # The clock does not follow: these are stamps of long ago.
+    assert ages.age(12 * SECOND, 100 * SECOND, 0.1, 3.1) == 88.0
+
+
+def test_the_clock_of_a_bag_that_begins_anew_is_believed_again_at_once():
+    ages = FrameAges()
+    ages.age(99 * SECOND, 100 * SECOND, 0.1, 1.0)
+    assert ages.age(10 * SECOND, 100 * SECOND, 0.1, 2.0) == 0.1
+    assert ages.age(7 * SECOND, 10 * SECOND, 0.1, 2.1) == 3.0
+    assert ages.age(9 * SECOND, 10 * SECOND, 0.1, 2.2) == 1.0
+
+
+def test_a_clock_that_is_set_forward_makes_what_waits_old():
+    ages = FrameAges()
+    assert ages.age(10 * SECOND, 10 * SECOND, 0.1, 1.0) == 0.0
+    assert ages.age(11 * SECOND, 500 * SECOND, 0.1, 1.1) == 489.0

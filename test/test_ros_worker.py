@@ -84,8 +84,35 @@ def test_frames_that_wait_at_the_end_are_accounted_for(node):
         frame = Frame('camera', image_message(picture(), 10**9 + number), perf_counter())
         camera.account.arrived(frame.arrival)
         worker.put(frame)
+    # One of 90 x 160 x 3 bytes is being looked at, or will be in a moment.
+    assert worker.waiting_mb in (0.1728, 0.216)
     release.set()
     worker.stop()
     account = camera.account.read()
     assert (account.received, account.waiting) == (5, 0)
     assert account.counts['detected'] + account.counts['superseded'] == 5
+
+
+def test_a_worker_that_is_not_waited_for_tells_of_no_frame_twice(node):
+    config = NodeConfig(cameras=('left', 'right'))
+    cameras = {name: Camera(node, name, config) for name in config.cameras}
+    network, begun, release = tiny_network(), Event(), Event()
+
+    def hold(*_):
+        begun.set()
+        release.wait(60)
+
+    network.register_forward_pre_hook(hold)
+    worker = FrameWorker(node, Detector(network), cameras, config, rules_for(config))
+    for name in ('left', 'right', 'right'):
+        frame = Frame(name, image_message(picture()), perf_counter())
+        cameras[name].account.arrived(frame.arrival)
+        worker.put(frame)
+        begun.wait(60)
+    assert not worker.stop(0.01)
+    release.set()
+    assert worker.stop()
+    for name, count in (('left', 1), ('right', 2)):
+        account = cameras[name].account.read()
+        assert (account.counts['superseded'], account.waiting) == (count, 0)
+        assert account.received == count

@@ -88,7 +88,7 @@ def drive_through_node(drive: Drive, folder: Path) -> DriveResult:
     recording = Recording(path)
     with Children(folder / 'log') as children:
         recorder = children.start('recorder', _recorder_command(path))
-        node = children.start('node', _node_command(drive.parameters))
+        node = children.start('node', node_command(drive.parameters))
         _await_ready(recording, (recorder, node), drive.timeout)
         player = children.start('player', _player_command(drive))
         first = _follow(recording, (recorder, node), player, drive.frames)
@@ -96,29 +96,38 @@ def drive_through_node(drive: Drive, folder: Path) -> DriveResult:
     return DriveResult(recording, (first, last))
 
 
-def _module(name: str, *arguments: str) -> list[str]:
+def module_command(name: str, *arguments: str) -> list[str]:
+    """Return the command that runs a module in this Python."""
     return [sys.executable, '-m', name, *arguments]
 
 
 def _recorder_command(path: Path) -> list[str]:
-    return _module('squeezedet_ros.ros.detection_recorder', '--camera', CAMERA, '--out', str(path))
+    return module_command(
+        'squeezedet_ros.ros.detection_recorder', '--camera', CAMERA, '--out', str(path)
+    )
 
 
-def _node_command(parameters: dict[str, object]) -> list[str]:
+def node_command(parameters: dict[str, object]) -> list[str]:
+    """Return the command that runs the node with some parameters."""
     # JSON is YAML, so that every value arrives as what it is.
     settings = [f'{name}:={json.dumps(value)}' for name, value in parameters.items()]
     options = [word for setting in settings for word in ('-p', setting)]
-    return _module('squeezedet_ros.ros.detector_node', '--ros-args', *options)
+    return module_command('squeezedet_ros.ros.detector_node', '--ros-args', *options)
 
 
 def _player_command(drive: Drive) -> list[str]:
     remap = f'{drive.topic}:={image_topic(CAMERA, compressed=drive.compressed)}'
     options = ['--topics', drive.topic, '--remap', remap, '--rate', str(drive.rate)]
     options += ['--subscribers', '1', '--in-flight', '1', '--timeout', str(drive.timeout)]
-    return _module('squeezedet_ros', 'play-bag', str(drive.bag), *options)
+    return module_command('squeezedet_ros', 'play-bag', str(drive.bag), *options)
 
 
-def _check_alive(*children: Child) -> None:
+def check_alive(*children: Child) -> None:
+    """
+    Make sure that processes run.
+
+    :raises DriveError: with the last lines of one that has ended.
+    """
     for child in children:
         if child.exit_status is not None:
             raise DriveError(
@@ -129,7 +138,7 @@ def _check_alive(*children: Child) -> None:
 def _await_ready(recording: Recording, children: tuple[Child, ...], timeout: float) -> None:
     give_up = time.monotonic() + timeout
     while not recording.ready:
-        _check_alive(*children)
+        check_alive(*children)
         if time.monotonic() > give_up:
             words = '\n'.join(child.last_words() for child in children)
             raise DriveError(f'the node was not ready within {timeout:g} s:\n{words}')
@@ -155,8 +164,8 @@ def _follow(
                 silence = time.monotonic() - silent_since
                 if recording.is_complete(frames) or silence > _ARRIVAL_PATIENCE:
                     break
-            _check_alive(*listeners)
+            check_alive(*listeners)
             time.sleep(_PERIOD)
     if player.exit_status:
-        _check_alive(player)
+        check_alive(player)
     return memory

@@ -19,6 +19,7 @@ COMMANDS = {
     'train': ('train', 'fit a model to labelled images'),
     'evaluate': ('evaluate', 'score a model on a labelled set'),
     'anchors': ('anchors', 'find anchor shapes that fit a labelled set'),
+    'soak': ('soak', 'load the node for minutes and hold its account against what was sent'),
     'benchmark': ('benchmark', 'time each stage on this machine'),
     'import-weights': ('import_weights', 'turn weights of other implementations into ours'),
     'info': ('info', 'tell what a checkpoint holds'),

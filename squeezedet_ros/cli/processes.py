@@ -50,13 +50,13 @@ class Child:
         lines = self._log.read_text(errors='replace').splitlines()
         return '\n'.join(lines[-_TAIL_LINES:])
 
-    def memory_mib(self) -> float | None:
-        """Return the resident memory, None once it has ended."""
+    def memory_mib(self, part: str = 'VmRSS') -> float | None:
+        """Return the resident memory, or a part of it by proc(5); None once it has ended."""
         try:
             status = Path(f'/proc/{self._process.pid}/status').read_text()
         except OSError:
             return None
-        kilobytes = [line.split()[1] for line in status.splitlines() if line.startswith('VmRSS')]
+        kilobytes = [line.split()[1] for line in status.splitlines() if line.startswith(part)]
         return int(kilobytes[0]) / 1024 if kilobytes else None
 
     def stop(self) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.config import EngineConfig, Precision
-from squeezedet_ros.errors import DeviceError
+from squeezedet_ros.errors import DeviceError, PredictionError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.postprocessing import Candidates, Selector, top_candidates
 from squeezedet_ros.preprocessing import normalize
@@ -98,10 +98,17 @@ class TorchEngine:
 
     @torch.inference_mode()
     def forward(self, pixels: Tensor) -> RawPrediction:
-        """Return what the network says of a prepared batch, once the device has finished it."""
+        """
+        Return what the network says of a prepared batch, once the device has finished it.
+
+        :raises PredictionError: when it holds NaN or infinity. A comparison with NaN is false, so
+            that it would pass for an image in which nothing was seen.
+        """
         raw: RawPrediction = self._network(pixels)
         if self.device.type == 'cuda':
             torch.cuda.synchronize(self.device)
+        if not all(part.isfinite().all() for part in raw):
+            raise PredictionError('expected finite numbers from the network, got NaN or infinity')
         return raw
 
     @torch.inference_mode()

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
+from functools import wraps
+import os
 import signal
 import socket
 import sys
 from threading import Thread
+import time
+from typing import NoReturn
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
@@ -18,6 +23,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from squeezedet_ros.config import LiveConfig
+from squeezedet_ros.engines.memory import release_freed_memory
 from squeezedet_ros.errors import SqueezeDetError
 from squeezedet_ros.ros import messages
 from squeezedet_ros.ros.parameters import NodeParameters
@@ -25,6 +31,29 @@ from squeezedet_ros.ros.pipeline import Pipeline
 from std_srvs.srv import SetBool, Trigger
 
 _DIAGNOSTICS_PERIOD_S = 1.0
+_LAST_BATCH_PATIENCE_S = 1.0
+_END_PATIENCE_S = 1.8
+# Some 700 frames of 1242 x 375: in replay mode they wait in memory, and the machine's is finite.
+_MUCH_WAITING_MB = 1000.0
+
+Transition = Callable[['DetectorNode', LifecycleState], TransitionCallbackReturn]
+
+
+def _told(transition: Transition) -> Transition:
+    """Tell what a transition raises: rclpy turns it into an error without a word."""
+
+    @wraps(transition)
+    def told(node: DetectorNode, state: LifecycleState) -> TransitionCallbackReturn:
+        def tell(_kind: object, error: BaseException | None, _trace: object) -> None:
+            if error is not None:
+                name = transition.__name__.removeprefix('on_')
+                node.refuse(f'error in {name}: {type(error).__name__}: {error}')
+
+        with ExitStack() as stack:
+            stack.push(tell)
+            return transition(node, state)
+
+    return told
 
 
 class DetectorNode(LifecycleNode):
@@ -80,14 +109,19 @@ class DetectorNode(LifecycleNode):
             for transition in (self.trigger_configure, self.trigger_activate)
         )
 
+    def refuse(self, reason: str) -> None:
+        """Log in one line why the node does not work, and say so in /diagnostics."""
+        self._refusal = ' '.join(reason.split())
+        self.get_logger().error(self._refusal)
+
+    @_told
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the weights and warm up; refuse with one line that says why."""
         try:
             # A device that is there can still fail its first forward pass, with a RuntimeError.
             self._pipeline = Pipeline(self, self._settings)
-        except (SqueezeDetError, RuntimeError) as error:
-            self._refusal = f'cannot configure: {" ".join(str(error).split())}'
-            self.get_logger().error(self._refusal)
+        except (SqueezeDetError, RuntimeError, MemoryError) as error:
+            self.refuse(f'cannot configure: {error or type(error).__name__}')
             return TransitionCallbackReturn.FAILURE
         self._refusal = ''
         self.get_logger().info(
@@ -95,6 +129,7 @@ class DetectorNode(LifecycleNode):
         )
         return super().on_configure(state)
 
+    @_told
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begin to look at frames."""
         result = super().on_activate(state)
@@ -102,32 +137,43 @@ class DetectorNode(LifecycleNode):
             self._pipeline.start()
         return result
 
+    @_told
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop after the batch at hand; the detector stays loaded."""
         if self._pipeline is not None:
             self._pipeline.stop()
         return super().on_deactivate(state)
 
+    @_told
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Give back all that configure took."""
+        """Give back all that configure took, memory included."""
         self.close()
         return super().on_cleanup(state)
 
+    @_told
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and give everything back."""
         self.close()
         return super().on_shutdown(state)
 
+    @_told
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Go back to unconfigured."""
         self.close()
         return super().on_error(state)
 
-    def close(self) -> None:
-        """Stop and give back all that configure took, in any state."""
-        if self._pipeline is not None:
-            self._pipeline.close()
-            self._pipeline = None
+    def close(self, patience: float | None = None) -> None:
+        """
+        Stop and give back all that configure took, in any state.
+
+        :param patience: seconds to wait for the last batch, none for as long as it takes.
+        """
+        pipeline, self._pipeline = self._pipeline, None
+        if pipeline is None:
+            return
+        pipeline.close(patience)
+        del pipeline
+        release_freed_memory()
 
     def _change_rules(self, config: LiveConfig) -> None:
         if self._pipeline is not None:
@@ -171,6 +217,10 @@ class DetectorNode(LifecycleNode):
             values['engine'] = self._pipeline.detector.describe()
             values['weights'] = self._pipeline.weights
             values['mode'] = self._settings.node.mode
+            values['MB of frames waiting'] = waiting = self._pipeline.waiting_mb
+            if waiting > _MUCH_WAITING_MB:
+                level = messages.WARN
+                text = f'{waiting:.0f} MB of frames wait: play them slower, or a few in flight'
         if self._pipeline is None or not self._pipeline.is_running:
             level = messages.ERROR if self._refusal else messages.WARN
             text = self._refusal or 'not looking at frames'
@@ -184,7 +234,9 @@ def _on_signal(stop: Callable[[], None]) -> None:
     Call ``stop`` from a thread of its own on the first SIGINT or SIGTERM.
 
     Python runs signal handlers in the main thread, which waits inside the middleware; rclpy's
-    own handlers end the context at once, under the frames that are still being looked at.
+    own handlers end the context at once, under the frames that are still being looked at. Where
+    the main thread is not through in time, at weights being loaded for instance, the process ends
+    all the same: what asks a car's node to end follows up with a signal that cannot be caught.
     """
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
@@ -196,8 +248,22 @@ def _on_signal(stop: Callable[[], None]) -> None:
         with sender, receiver:
             receiver.recv(1)
             stop()
+            time.sleep(_END_PATIENCE_S)
+            sys.stderr.write('told to end, and did so in the middle of work\n')
+            _end_now()
 
     Thread(target=wait, name='signals', daemon=True).start()
+
+
+def _end_now() -> NoReturn:
+    """
+    End without tearing the interpreter down.
+
+    That takes seconds on a busy machine, and is not safe under a thread in a forward pass.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -213,11 +279,11 @@ def main(args: list[str] | None = None) -> int:
             return 1
         executor.spin_until_future_complete(stopped)
     finally:
-        node.close()
+        node.close(_LAST_BATCH_PATIENCE_S)
         executor.shutdown()
         node.destroy_node()
         rclpy.shutdown()
-    return 0
+    _end_now()
 
 
 if __name__ == '__main__':

@@ -55,12 +55,16 @@ class OneLook:
             if worker is not None:
                 camera.listen(partial(self._receive, worker))
 
-    def interrupt(self, reason: str) -> None:
-        """Answer now, with a reason for each camera that has no answer yet."""
+    def interrupt(self, reason: str, patience: float | None = None) -> None:
+        """
+        Answer now, with a reason for each camera that has no answer yet.
+
+        :param patience: seconds to wait for a frame at hand, none for as long as it takes.
+        """
         with self._lock:
             for name in self._cameras:
                 self._answers.setdefault(name, (False, reason))
-        self._finish()
+        self._finish(patience)
 
     def _receive(self, worker: FrameWorker, frame: Frame) -> None:
         self._cameras[frame.camera].ignore()
@@ -110,7 +114,7 @@ class OneLook:
             f', the last because: {mishap}' if mishap else ''
         )
 
-    def _finish(self) -> None:
+    def _finish(self, patience: float | None = None) -> None:
         if self.done.done():
             return
         self._node.destroy_timer(self._timer)
@@ -120,7 +124,7 @@ class OneLook:
             if self._worker is not None:
                 camera.ignore()
         if self._worker is not None:
-            self._worker.stop()
+            self._worker.stop(patience)
         for camera in self._opened:
             camera.let_publish(allowed=False)
         text = ', '.join(f'{name}: {self._answers[name][1]}' for name in self._cameras)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
@@ -37,10 +39,15 @@ class Pipeline:
         )
         blank = np.zeros((*self.detector.model.input_size, 3), np.uint8)
         self.detector.detect([blank] * len(self._config.cameras))
-        self._cameras = {name: Camera(node, name, self._config) for name in self._config.cameras}
+        self._cameras: dict[str, Camera] = {}
         self._worker: FrameWorker | None = None
         self._look: OneLook | None = None
-        self._announce()
+        with ExitStack() as undo:
+            undo.callback(self.close)
+            for name in self._config.cameras:
+                self._cameras[name] = Camera(node, name, self._config)
+            self._announce()
+            undo.pop_all()
 
     def change(self, config: LiveConfig) -> None:
         """
@@ -65,6 +72,11 @@ class Pipeline:
         """Return whether frames are received."""
         return self._worker is not None
 
+    @property
+    def waiting_mb(self) -> float:
+        """Return the size of the frames that wait to be looked at, in millions of bytes."""
+        return self._worker.waiting_mb if self._worker is not None else 0.0
+
     def start(self) -> None:
         """Begin to receive and look at frames."""
         if self._worker is not None:
@@ -86,25 +98,30 @@ class Pipeline:
         self._look = OneLook(self._node, self._cameras, self._config.silent_after, worker)
         return self._look
 
-    def _interrupt_look(self, reason: str) -> None:
+    def _interrupt_look(self, reason: str, patience: float | None = None) -> None:
         if self._look is not None:
-            self._look.interrupt(reason)
+            self._look.interrupt(reason, patience)
             self._look = None
 
-    def stop(self) -> None:
-        """Receive no more frames; returns when the last batch is through."""
-        self._interrupt_look('the node stopped first')
+    def stop(self, patience: float | None = None) -> None:
+        """
+        Receive no more frames, and end the work.
+
+        :param patience: seconds to wait for the last batch, none for as long as it takes.
+        """
+        self._interrupt_look('the node stopped first', patience)
         for camera in self._cameras.values():
             camera.ignore()
-        if self._worker is not None:
-            self._worker.stop()
-            self._worker = None
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.stop(patience)
 
-    def close(self) -> None:
-        """Give everything back."""
-        self.stop()
+    def close(self, patience: float | None = None) -> None:
+        """Stop, as :meth:`stop` does, and give all topics back."""
+        self.stop(patience)
         for camera in self._cameras.values():
             camera.close()
+        self._cameras.clear()
 
     def statuses(self, prefix: str) -> list[DiagnosticStatus]:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+import math
 from threading import Condition
 from typing import Any, Generic, get_args, Literal, NamedTuple, TypeVar
 
@@ -65,6 +66,11 @@ class FrameQueue(Generic[Item]):
             self._slots.clear()
             return taken
 
+    def waiting(self) -> list[Item]:
+        """Return the frames that were not taken yet; they stay."""
+        with self._changed:
+            return [*self._waiting, *self._slots.values()]
+
     def close(self) -> list[Item]:
         """End the waiting; return the frames that will not be taken any more."""
         with self._changed:
@@ -74,3 +80,45 @@ class FrameQueue(Generic[Item]):
             self._slots.clear()
             self._changed.notify_all()
             return left
+
+
+class FrameAges:
+    """
+    How old the frames of a camera are, by stamps and a clock of which either may jump.
+
+    The age is the clock's time less the stamp. Where these cannot be compared it is the time the
+    frame has waited, so that no frame is stale for a jump and none is fresh for ever:
+
+    - without a stamp;
+    - with a stamp ahead of the clock, which was set back or has not yet jumped forward;
+    - for a second after the stamps were set back by more than one, as where a bag begins anew: the
+      clock may arrive after the first frame. It ends when the clock goes back too.
+
+    A camera whose stamps lag for longer has stale frames only, and the reason tells their age.
+    """
+
+    _GRACE_S = 1.0
+
+    def __init__(self) -> None:
+        self._stamp = 0
+        self._now = 0
+        self._grace_ends = -math.inf
+
+    def age(self, stamp: int, now: int, waited: float, at: float) -> float:
+        """
+        Return the seconds a frame is old.
+
+        :param stamp: nanoseconds, 0 for none; frames come in the order they arrived.
+        :param now: nanoseconds of the clock that stamps are set by.
+        :param waited: seconds since it arrived.
+        :param at: seconds of a clock that never jumps.
+        """
+        clock_set_back, self._now = now < self._now, now
+        if not stamp:
+            return waited
+        stamps_set_back, self._stamp = self._stamp - stamp > self._GRACE_S * 1e9, stamp
+        if clock_set_back:
+            self._grace_ends = at
+        elif stamps_set_back:
+            self._grace_ends = at + self._GRACE_S
+        return waited if stamp > now or at < self._grace_ends else (now - stamp) / 1e9

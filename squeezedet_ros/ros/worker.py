@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from threading import Thread
+from threading import Lock, Thread
 from time import perf_counter
 
 import cv2
@@ -14,18 +15,20 @@ from rclpy.lifecycle import LifecycleNode
 from squeezedet_ros.config import LimitConfig, NodeConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
-from squeezedet_ros.errors import ImageDecodeError
+from squeezedet_ros.errors import ImageDecodeError, PredictionError
 from squeezedet_ros.image_codec import decode_message
 from squeezedet_ros.ros import messages
 from squeezedet_ros.ros.camera import Camera
 from squeezedet_ros.ros.overlay import OverlayPainter
 from squeezedet_ros.ros.rate_limit import RateLimit
 from squeezedet_ros.ros.rules import Rules
-from squeezedet_ros.ros.scheduling import Frame, FrameQueue
+from squeezedet_ros.ros.scheduling import Frame, FrameAges, FrameQueue, Outcome
 
 # What pixels and a forward pass are known to raise: no memory, a lost device, an absurd shape.
-_FAILURES = (RuntimeError, ValueError, MemoryError, cv2.error)
+_FAILURES = (RuntimeError, ValueError, MemoryError, PredictionError, cv2.error)
 _THROTTLE_S = 5.0
+_STOPPED = 'the node stopped first'
+_DIED = 'the thread that looks at frames has died; its error is in the log'
 
 
 @dataclass(slots=True)
@@ -39,7 +42,12 @@ class _Look:
 
 
 class FrameWorker:
-    """Takes waiting frames, looks at them in one batch and publishes what it saw."""
+    """
+    Takes waiting frames, looks at them in one batch and publishes what it saw.
+
+    Whatever happens, each frame it was given gets one outcome: those it has in hand are noted, so
+    that they can be accounted for where the thread cannot do so any more.
+    """
 
     def __init__(
         self,
@@ -64,6 +72,10 @@ class FrameWorker:
         self._ids = messages.class_ids(detector.model.classes, config.class_id_format)
         self._painter = OverlayPainter(detector.model.classes)
         self._queue: FrameQueue[Frame] = FrameQueue(every=config.mode == 'replay')
+        self._ages = {name: FrameAges() for name in cameras}
+        self._looked_at: dict[str, int] = {}
+        self._in_hand: dict[int, Frame] = {}
+        self._telling = Lock()
         self._thread = Thread(target=self._run, name='detector', daemon=True)
         self._thread.start()
 
@@ -72,36 +84,76 @@ class FrameWorker:
         """Return whether the thread is there."""
         return self._thread.is_alive()
 
+    @property
+    def waiting_mb(self) -> float:
+        """Return the size of the frames that wait to be looked at, in millions of bytes."""
+        return sum(len(frame.message.data) for frame in self._queue.waiting()) / 1e6
+
     def put(self, frame: Frame) -> None:
         """Have a frame looked at; never waits."""
         superseded = self._queue.put(frame.camera, frame)
         if superseded is not None:
-            self._supersede(superseded, 'a later frame came first')
+            reason = _STOPPED if superseded is frame else 'a later frame came first'
+            self._abandon([superseded], 'superseded', reason)
 
-    def stop(self) -> None:
-        """End the thread after the batch it is at."""
-        for frame in self._queue.close():
-            self._supersede(frame, 'the node stopped first')
-        self._thread.join()
+    def stop(self, patience: float | None = None) -> bool:
+        """
+        End the thread after the batch it is at; return whether it has ended.
+
+        :param patience: seconds to wait for that batch, none for as long as it takes. Then its
+            frames are superseded too, and what the thread still finds is dropped.
+        """
+        self._abandon(self._queue.close(), 'superseded', _STOPPED)
+        self._thread.join(patience)
+        self._abandon(self._let_go(), 'superseded', _STOPPED)
         self._painter.stop()
+        return not self._thread.is_alive()
 
-    def _supersede(self, frame: Frame, reason: str) -> None:
-        waited = (perf_counter() - frame.arrival) * 1000
-        self._cameras[frame.camera].report(frame, 'superseded', {'wait': waited}, reason)
+    def _let_go(self) -> list[Frame]:
+        """Return the frames without an outcome; they get it from who asked."""
+        with self._telling:
+            frames = list(self._in_hand.values())
+            self._in_hand.clear()
+            return frames
+
+    def _abandon(self, frames: Sequence[Frame], outcome: Outcome, reason: str) -> None:
+        # Each is counted, also where another one's outcome cannot be published.
+        with ExitStack() as reports:
+            for frame in reversed(frames):
+                stages = {'wait': (perf_counter() - frame.arrival) * 1000}
+                report = self._cameras[frame.camera].report
+                reports.callback(report, frame, outcome, stages, reason)
 
     def _run(self) -> None:
-        while frames := self._queue.take():
-            rules = self.rules
-            opened = [self._open(frame, rules) for frame in frames]
-            looks = [look for look in opened if look is not None]
-            if looks:
-                self._look_at(looks)
+        try:
+            while frames := self._queue.take():
+                self._in_hand = {id(frame): frame for frame in frames}
+                rules = self.rules
+                opened = [self._open(frame, rules) for frame in frames]
+                looks = [look for look in opened if look is not None]
+                if looks:
+                    self._look_at(looks)
+        finally:
+            # Nothing is left, unless this is the way of an error that nobody foresaw.
+            self._abandon([*self._let_go(), *self._queue.close()], 'failed', _DIED)
+
+    def _end(
+        self, frame: Frame, outcome: Outcome, stages_ms: Mapping[str, float], reason: str = ''
+    ) -> None:
+        """Account for a frame in hand, unless somebody else has."""
+        with self._telling:
+            if self._in_hand.pop(id(frame), None) is not None:
+                self._cameras[frame.camera].report(frame, outcome, stages_ms, reason)
 
     def _open(self, frame: Frame, rules: Rules) -> _Look | None:
         """Decode a frame; report it instead where there is nothing to look at."""
         started = perf_counter()
         stages = {'wait': (started - frame.arrival) * 1000}
         camera = self._cameras[frame.camera]
+        stamp = messages.stamp_nanoseconds(frame.message.header)
+        if stamp and stamp == self._looked_at.get(frame.camera):
+            self._repeat(frame, stages)
+            return None
         if self._is_live and self._pass_over(frame, rules.limits, stages):
             return None
         try:
@@ -111,7 +163,7 @@ class FrameWorker:
                 f'{camera.input_topic}: frame not decodable: {error}',
                 throttle_duration_sec=_THROTTLE_S,
             )
-            camera.report(frame, 'undecodable', stages, str(error))
+            self._end(frame, 'undecodable', stages, str(error))
             return None
         except _FAILURES as error:
             self._fail(frame, stages, error)
@@ -124,26 +176,36 @@ class FrameWorker:
         self, frame: Frame, limits: LimitConfig, stages_ms: Mapping[str, float]
     ) -> bool:
         """Report a frame that is too old or comes too soon; return whether it is."""
-        camera, rate = self._cameras[frame.camera], self._rates[frame.camera]
+        rate = self._rates[frame.camera]
         age = self._age(frame)
         if limits.max_age and age > limits.max_age:
             reason = f'{age:.3f} s old, max_age is {limits.max_age:g} s'
-            camera.report(frame, 'stale', stages_ms, reason)
+            self._end(frame, 'stale', stages_ms, reason)
             return True
         if rate.is_too_soon(frame.arrival, limits.max_fps):
             reason = (
                 f'{rate.since_last(frame.arrival):.3f} s after the last frame looked at, '
                 f'max_fps is {limits.max_fps:g}'
             )
-            camera.report(frame, 'superseded', stages_ms, reason)
+            self._end(frame, 'superseded', stages_ms, reason)
             return True
         return False
 
     def _age(self, frame: Frame) -> float:
-        """Return the seconds since the stamp; a frame without one is always fresh."""
+        """Return the seconds a frame is old."""
         stamp = messages.stamp_nanoseconds(frame.message.header)
         now: int = self._node.get_clock().now().nanoseconds
-        return (now - stamp) / 1e9 if stamp else 0.0
+        at = perf_counter()
+        return self._ages[frame.camera].age(stamp, now, at - frame.arrival, at)
+
+    def _repeat(self, frame: Frame, stages_ms: Mapping[str, float]) -> None:
+        """Leave out a frame that was seen already: no stamp is looked at twice in a row."""
+        reason = 'its stamp is that of the frame looked at before'
+        self._node.get_logger().warning(
+            f'{self._cameras[frame.camera].input_topic}: frame not looked at: {reason}',
+            throttle_duration_sec=_THROTTLE_S,
+        )
+        self._end(frame, 'superseded', stages_ms, reason)
 
     def _look_at(self, looks: Sequence[_Look]) -> None:
         try:
@@ -153,7 +215,10 @@ class FrameWorker:
             if len(looks) == 1:
                 self._fail(looks[0].frame, looks[0].stages_ms, error)
                 return
-            # One by one, so that a frame spoils no other.
+            results = []
+        if not results:
+            # One by one, so that a frame spoils no other; out here, because the error held on to
+            # the memory of the batch.
             for look in looks:
                 self._look_at([look])
             return
@@ -170,7 +235,7 @@ class FrameWorker:
             f'{camera.input_topic}: frame not looked at: {reason}',
             throttle_duration_sec=_THROTTLE_S,
         )
-        camera.report(frame, 'failed', stages_ms, reason)
+        self._end(frame, 'failed', stages_ms, reason)
 
     def _publish(self, look: _Look, detections: Detections) -> None:
         camera = self._cameras[look.frame.camera]
@@ -182,10 +247,16 @@ class FrameWorker:
             tracked = perf_counter()
             look.stages_ms['track'] = (tracked - started) * 1000
             started = tracked
-        camera.detections.publish(messages.detections_to_message(detections, header, self._ids))
-        look.stages_ms['publish'] = (perf_counter() - started) * 1000
-        count = len(detections)
-        objects = f'{count} object' if count == 1 else f'{count} objects'
-        camera.report(look.frame, 'detected', look.stages_ms, objects)
+        message = messages.detections_to_message(detections, header, self._ids)
+        with self._telling:
+            if id(look.frame) not in self._in_hand:
+                return
+            camera.detections.publish(message)
+            del self._in_hand[id(look.frame)]
+            look.stages_ms['publish'] = (perf_counter() - started) * 1000
+            count = len(detections)
+            objects = f'{count} object' if count == 1 else f'{count} objects'
+            camera.report(look.frame, 'detected', look.stages_ms, objects)
+        self._looked_at[look.frame.camera] = messages.stamp_nanoseconds(header)
         zones = look.rules.zones[look.frame.camera]
         self._painter.show(camera, header, look.image, detections, zones)
