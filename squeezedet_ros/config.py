@@ -199,7 +199,7 @@ class SelectionConfig:
     """Which boxes of a frame are kept; may change while the node runs."""
 
     top_n: int = setting(
-        64, 'boxes kept by confidence before suppression (N of the paper)', bounds=(1, 1000)
+        200, 'boxes kept by confidence before suppression (N of the paper)', bounds=(1, 1000)
     )
     plot_prob_thresh: float = setting(
         0.4, 'least probability of a published detection (PLOT_PROB_THRESH)', bounds=(0.0, 1.0)

@@ -55,7 +55,7 @@ def test_the_papers_settings():
     model, selection = ModelConfig(), SelectionConfig()
     assert model.classes == ('car', 'pedestrian', 'cyclist')
     assert model.pixel_mean == (103.939, 116.779, 123.68)
-    assert (selection.top_n, selection.plot_prob_thresh, selection.nms_thresh) == (64, 0.4, 0.4)
+    assert (selection.top_n, selection.plot_prob_thresh, selection.nms_thresh) == (200, 0.4, 0.4)
     assert ModelConfig.paper('squeezedet_plus').input_size == (375, 1242)
 
 
