@@ -79,6 +79,12 @@ def test_a_camera_that_never_came_through_is_wrong():
     assert [finding.right for finding in findings[:4]] == [True, False, True, False]
 
 
+@pytest.mark.parametrize(('left', 'right', 'fair'), [(4, 3, True), (4, 2, False), (30, 27, True)])
+def test_a_camera_may_be_a_tenth_or_one_frame_ahead(left, right, fair):
+    findings = verdict(*seen('left', range(left)), *seen('right', range(right)))
+    assert findings[3].right is fair
+
+
 def test_ages_may_not_grow_by_a_tenth():
     for last, right in ((32.9, True), (33.1, False)):
         events = [status('left', n, age=30.0, at=100.0 + n) for n in range(10)]
