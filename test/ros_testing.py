@@ -18,6 +18,7 @@ from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
 import rclpy
+from rclpy.client import Client as RosClient
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
@@ -29,6 +30,7 @@ from vision_msgs.msg import Detection2DArray
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PATIENCE_S = 120.0
+_DISCOVERY_S = 0.3
 _domains = itertools.count(os.getpid())
 _stamps = itertools.count(1_500_000_000, 1_000_000)
 
@@ -114,6 +116,7 @@ class Client:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._target = node
+        self._services: dict[str, RosClient] = {}
 
     def __enter__(self) -> Client:
         return self
@@ -179,11 +182,14 @@ class Client:
 
     def call(self, service_type: type, name: str, request: object):
         """Return a service's answer."""
-        client = self.node.create_client(service_type, f'{self._target}/{name}')
-        self.spin_until(client.service_is_ready)
-        future = client.call_async(request)
+        if name not in self._services:
+            client = self.node.create_client(service_type, f'{self._target}/{name}')
+            self._services[name] = client
+            self.spin_until(client.service_is_ready)
+            # The service may not know of the client yet, and then its answer goes nowhere.
+            self.spin_for(_DISCOVERY_S)
+        future = self._services[name].call_async(request)
         self.spin_until(future.done)
-        self.node.destroy_client(client)
         return future.result()
 
     def set_parameters(self, *, atomically: bool = False, **values: object):
