@@ -48,5 +48,5 @@ def test_the_command_reports_every_stage(tmp_path, capsys):
     assert all(0 < values['median'] <= values['p99'] for values in stages.values())
     parts = sum(stages[name]['median'] for name in ('preprocess', 'network', 'select'))
     assert parts <= stages['total']['p99'] * 1.5
-    assert found['gflop_per_frame'] == pytest.approx(10.649 * 64 * 144 / (384 * 1248), rel=0.01)
+    assert found['gflop_per_frame'] == pytest.approx(10.649 * 64 * 128 / (384 * 1248), rel=0.01)
     assert 'matrix product' in capsys.readouterr().out
