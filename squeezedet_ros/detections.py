@@ -44,6 +44,10 @@ class Detections:
     def __len__(self) -> int:
         return len(self.scores)
 
+    def summary(self) -> str:
+        """Return how many objects these are, in words."""
+        return f'{len(self)} object' if len(self) == 1 else f'{len(self)} objects'
+
     @classmethod
     def empty(cls) -> Detections:
         """Return the detections of an image in which nothing was seen."""

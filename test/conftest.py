@@ -3,6 +3,9 @@
 from importlib.util import find_spec
 import signal
 
+import pytest
+from squeezedet_ros.checkpoint import save_checkpoint
+
 MISSING = [name for name in ('rclpy', 'vision_msgs') if find_spec(name) is None]
 collect_ignore_glob = ['test_ros_*.py'] if MISSING else []
 
@@ -16,3 +19,14 @@ def pytest_report_header():
     if MISSING:
         return f'tests of the node are left out: no module {" and ".join(MISSING)}'
     return None
+
+
+@pytest.fixture(scope='module')
+def weights(tmp_path_factory):
+    """Return a checkpoint that the node's tests can afford."""
+    # Not at the top: it needs ROS, which most tests do without.
+    from ros_testing import tiny_network
+
+    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
+    save_checkpoint(tiny_network(), path)
+    return path

@@ -6,7 +6,15 @@ import sys
 
 from foxglove_interface import environment_with_foxglove
 import pytest
-from ros_testing import Client, fresh_domain, image_message, NodeProcess, picture, tiny_network
+from ros_testing import (
+    Client,
+    fresh_domain,
+    image_message,
+    NodeProcess,
+    picture,
+    READY,
+    tiny_network,
+)
 from squeezedet_ros.checkpoint import load_checkpoint, save_checkpoint
 from squeezedet_ros.config import SelectionConfig
 from squeezedet_ros.detector import Detector
@@ -95,7 +103,7 @@ def test_the_node_publishes_annotations_of_the_image_at_its_stamp(
         monkeypatch.setenv(name, value)
     settings = {'weights': str(weights), 'cameras': ['front'], 'lazy': True}
     with NodeProcess(tmp_path / 'log', domain, **settings) as node, Client(domain) as client:
-        node.wait_for('tiny.safetensors on torch')
+        node.wait_for(READY)
         assert not client.node.count_subscribers('front/image_raw')
         listener = subprocess.Popen(
             [sys.executable, '-c', LISTENING],

@@ -11,8 +11,8 @@ import time
 import cv2
 import numpy as np
 import pytest
-from ros_testing import fresh_domain, picture, tiny_network
-from squeezedet_ros.checkpoint import load_checkpoint, save_checkpoint
+from ros_testing import fresh_domain, picture
+from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.cli.demo import LEAST_SCORE
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import SelectionConfig
@@ -23,13 +23,6 @@ from squeezedet_ros.detector import Detector
 pytestmark = pytest.mark.ros
 FRAMES = 5
 PATIENCE_S = 280
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    save_checkpoint(tiny_network(), path)
-    return path
 
 
 @pytest.fixture(scope='module')

@@ -17,13 +17,13 @@ from ros_testing import (
     NodeProcess,
     outcomes,
     picture,
+    READY,
     stamped,
-    tiny_network,
     values_of,
 )
 from safetensors.numpy import save_file
 from sensor_msgs.msg import CompressedImage, Image
-from squeezedet_ros.checkpoint import load_checkpoint, save_checkpoint
+from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.config import SelectionConfig
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.ros.scheduling import OUTCOMES
@@ -31,14 +31,6 @@ from std_srvs.srv import SetBool
 from vision_msgs.msg import LabelInfo, VisionInfo
 
 pytestmark = pytest.mark.ros
-READY = 'tiny.safetensors on torch'
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    save_checkpoint(tiny_network(), path)
-    return path
 
 
 @pytest.fixture(scope='module')

@@ -18,16 +18,14 @@ from ros_testing import (
     NodeProcess,
     outcomes,
     picture,
-    tiny_network,
+    READY,
     values_of,
 )
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import CompressedImage, Image
-from squeezedet_ros.checkpoint import save_checkpoint
 from squeezedet_ros.ros.scheduling import OUTCOMES
 
 pytestmark = pytest.mark.ros
-READY = 'tiny.safetensors on torch'
 FUZZED = int(os.environ.get('SQUEEZEDET_FUZZ_MESSAGES', '150'))
 RELIABLE = {'input_reliability': 'reliable', 'input_depth': 1000, 'num_threads': 1}
 
@@ -36,13 +34,6 @@ class FaultyNode(NodeProcess):
     """The node with a network that fails on command."""
 
     program = (str(Path(__file__).parent / 'faulty_node.py'),)
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    save_checkpoint(tiny_network(), path)
-    return path
 
 
 def running(kind, weights, log, **settings):

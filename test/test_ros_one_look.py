@@ -11,21 +11,11 @@ from ros_testing import (
     NodeProcess,
     outcomes,
     picture,
-    tiny_network,
 )
 from sensor_msgs.msg import Image
-from squeezedet_ros.checkpoint import save_checkpoint
 from std_srvs.srv import SetBool, Trigger
 
 pytestmark = pytest.mark.ros
-READY = 'tiny.safetensors on torch'
-
-
-@pytest.fixture(scope='module')
-def weights(tmp_path_factory):
-    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    save_checkpoint(tiny_network(), path)
-    return path
 
 
 @pytest.fixture(scope='module')

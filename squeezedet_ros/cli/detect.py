@@ -79,8 +79,7 @@ def format_detections(detections: Detections, classes: Sequence[str]) -> str:
     for found in list_detections(detections, classes):
         edges = ''.join(f'{edge:9.1f}' for edge in found['box'])
         lines.append(f'{found["class"]:<12}{found["score"]:7.3f}{edges}')
-    count = len(detections)
-    return '\n'.join([*lines, f'{count} object' if count == 1 else f'{count} objects'])
+    return '\n'.join([*lines, detections.summary()])
 
 
 def list_detections(detections: Detections, classes: Sequence[str]) -> list[dict[str, Any]]:

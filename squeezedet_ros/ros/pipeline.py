@@ -56,7 +56,6 @@ class Pipeline:
         :raises ConfigError: for a class or a camera that there is not; nothing has changed then.
         """
         rules = make_rules(config, self.detector.model.classes, self._config.cameras)
-        self.detector.selection = config.selection
         announced, self._rules = self._rules.selector.config, rules
         if self._worker is not None:
             self._worker.rules = rules

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from array import array
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -19,7 +18,8 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import Image
-from squeezedet_ros.ros.messages import stamp_nanoseconds
+from squeezedet_ros.ros.messages import image_to_message, stamp_nanoseconds
+from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
 _DEPTH = 10_000
@@ -73,11 +73,8 @@ class SoakCameras(Node):
 
 
 def _picture(seed: int, size: tuple[int, int]) -> Image:
-    height, width = size
-    pixels = np.random.default_rng(seed).integers(0, 256, height * width * 3, np.uint8)
-    data = array('B')
-    data.frombytes(pixels.data)
-    return Image(height=height, width=width, encoding='bgr8', step=width * 3, data=data)
+    pixels = np.random.default_rng(seed).integers(0, 256, (*size, 3), np.uint8)
+    return image_to_message(pixels, Header())
 
 
 def _write(file: TextIO, kind: str, **values: object) -> None:

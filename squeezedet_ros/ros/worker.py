@@ -254,9 +254,7 @@ class FrameWorker:
             camera.detections.publish(message)
             del self._in_hand[id(look.frame)]
             look.stages_ms['publish'] = (perf_counter() - started) * 1000
-            count = len(detections)
-            objects = f'{count} object' if count == 1 else f'{count} objects'
-            camera.report(look.frame, 'detected', look.stages_ms, objects)
+            camera.report(look.frame, 'detected', look.stages_ms, detections.summary())
         self._looked_at[look.frame.camera] = messages.stamp_nanoseconds(header)
         zones = look.rules.zones[look.frame.camera]
         self._painter.show(camera, header, look.image, detections, zones)
