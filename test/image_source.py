@@ -2,8 +2,10 @@
 
 import argparse
 from array import array
+from contextlib import suppress
 
 import rclpy
+from rclpy.executors import ExternalShutdownException
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 
@@ -49,7 +51,9 @@ def main():
     print('published', flush=True)
     if not options.once:
         node.create_timer(0.05, publish)
-    rclpy.spin(node)
+    with suppress(ExternalShutdownException):
+        rclpy.spin(node)
+    node.destroy_node()
 
 
 if __name__ == '__main__':

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Sequence
+import fcntl
 import itertools
 import json
 import os
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
@@ -78,9 +80,7 @@ class NodeProcess:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
+        kill(self.process)
 
     @property
     def log(self) -> str:
@@ -99,6 +99,29 @@ class NodeProcess:
         """Send a signal and return the exit status."""
         self.process.send_signal(number)
         return self.exit_status()
+
+
+def kill(process: subprocess.Popen) -> None:
+    """End a process at once, and free what Fast DDS leaves of it: 67 MiB of shared memory."""
+    maps = Path(f'/proc/{process.pid}/maps')
+    mapped = maps.read_text() if process.poll() is None else ''
+    process.kill()
+    process.communicate()
+    for segment in map(Path, set(re.findall(r'/dev/shm/fast(?:dds|rtps)_[0-9a-f]{16}', mapped))):
+        owned = segment.with_name(f'{segment.name}_el')
+        # Those of its peers are mapped too; their owners hold the lock.
+        if owned.exists() and _is_unlocked(owned):
+            owned.unlink()
+            segment.unlink(missing_ok=True)
+
+
+def _is_unlocked(path: Path) -> bool:
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def wait_until(condition: Callable[[], object], patience: float = PATIENCE_S) -> None:

@@ -146,6 +146,9 @@ def test_vision_msgs_has_the_published_interface(name):
 @pytest.mark.ros
 def test_detections_pass_between_two_processes():
     pytest.importorskip('vision_msgs.msg')
+    # Not at the top: it needs ROS.
+    from ros_testing import kill
+
     talker = subprocess.Popen([sys.executable, '-c', TALKER])
     try:
         heard = subprocess.run(
@@ -156,8 +159,7 @@ def test_detections_pass_between_two_processes():
             check=True,
         )
     finally:
-        talker.kill()
-        talker.wait()
+        kill(talker)
     assert heard.stdout == 'front 10.5 20.25 4.0 8.0 2 0.75 seven\n'
 
 

@@ -7,7 +7,7 @@ import sys
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
 import pytest
-from ros_testing import Client, fresh_domain, picture
+from ros_testing import Client, fresh_domain, kill, picture
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from squeezedet_ros.data.bag import BagWriter
@@ -46,8 +46,7 @@ class Player:
         return self
 
     def __exit__(self, *_):
-        self.process.kill()
-        self.process.communicate()
+        kill(self.process)
 
     def has_ended(self):
         return self.process.poll() is not None

@@ -70,12 +70,13 @@ def driver(domain, *options, topic=TOPIC, node='driver'):
         env={**os.environ, 'ROS_DOMAIN_ID': str(domain)},
         stdout=subprocess.PIPE,
     )
-    with process:
-        try:
-            assert process.stdout.readline() == b'published\n'
-            yield
-        finally:
-            process.kill()
+    try:
+        assert process.stdout.readline() == b'published\n'
+        yield
+    finally:
+        # So that it takes its leave: a killed one is missed after 20 s only.
+        process.terminate()
+        process.communicate()
 
 
 @pytest.fixture
