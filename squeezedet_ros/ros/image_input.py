@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from time import monotonic
 from typing import Any
 
 from rclpy.clock import Clock, ClockType
@@ -23,6 +25,10 @@ except ImportError:  # before Iron
 _CHECK_PERIOD_S = 0.5
 # Discovery takes a moment, and a driver that is started anew should not raise an alarm.
 _ABSENT_AFTER_S = 3.0
+# Fast DDS can crash (its issue 3303) when a subscription is removed in the moment in which a
+# publisher comes or goes. One that is not asked any more is deaf, and removed when they have been
+# the same for so long.
+_STILL_AFTER_S = 2.0
 
 
 class ImageInput:
@@ -30,8 +36,8 @@ class ImageInput:
     Receives the images of a camera while they are wanted.
 
     With ``lazy`` the subscription exists only while ``is_wanted`` holds; where the parameters
-    leave it to the publishers, it is replaced when they offer something else. What arrives
-    between the two subscriptions is not received.
+    leave it to the publishers, another takes its place when they offer something else. What
+    arrives between the two subscriptions is not received.
     """
 
     def __init__(
@@ -46,7 +52,10 @@ class ImageInput:
         self._is_wanted = is_wanted
         self._arrived: Callable[[Any], None] | None = None
         self._begun: Callable[[], None] = lambda: None
-        self._subscription: Any = None
+        self._subscriptions: dict[str, Any] = {}
+        self._asked: str | None = None
+        self._publishers: frozenset[tuple[int, ...]] = frozenset()
+        self._still_since = monotonic()
         self._timer: Any = None
         self._qos: QoSProfile | None = None
         self._has_heard = False
@@ -74,40 +83,48 @@ class ImageInput:
         if self._timer is not None:
             self._node.destroy_timer(self._timer)
             self._timer = None
-        self._unsubscribe()
+        self._asked = None
+        self._remove_deaf()
 
     @property
     def is_idle(self) -> bool:
         """Return whether images would be received if only somebody wanted them."""
-        return self._arrived is not None and self._subscription is None
+        return self._arrived is not None and self._asked is None
 
     def check(self) -> bool:
         """Make the subscription what it has to be by now; return whether images are awaited."""
         if self._arrived is None:
             return False
+        offered = self._offers()
+        if self._is_still(offered):
+            self._remove_deaf()
         if self._config.lazy and not self._is_wanted():
-            self._unsubscribe()
+            self._asked = None
             return False
-        qos = self._fitting_qos()
-        if self._subscription is None:
+        qos = self._fitting_qos(offered)
+        if self._asked is None:
             self._begun()
-            self._subscribe(qos)
-        elif self._qos is not None and describe(qos) != describe(self._qos):
+        elif self._asked != describe(qos):
             self._node.get_logger().info(
-                f'{self.topic}: asking for {describe(qos)} instead of {describe(self._qos)}, '
+                f'{self.topic}: asking for {describe(qos)} instead of {self._asked}, '
                 'as its publishers offer'
             )
-            self._unsubscribe()
-            self._subscribe(qos)
+        self._subscribe(qos)
         return True
 
     def _offers(self) -> list[Offer]:
         kind = TYPES[self._transport]
         return [offer for offer in offers(self._node, self.topic) if offer.type == kind]
 
-    def _fitting_qos(self) -> QoSProfile:
+    def _is_still(self, offered: Sequence[Offer]) -> bool:
+        """Return whether the publishers have been the same for a while."""
+        publishers = frozenset(offer.gid for offer in offered)
+        if publishers != self._publishers:
+            self._publishers, self._still_since = publishers, monotonic()
+        return monotonic() - self._still_since >= _STILL_AFTER_S
+
+    def _fitting_qos(self, offered: Sequence[Offer]) -> QoSProfile:
         """Return what fits the publishers; while there are none, what fitted the last ones."""
-        offered = self._offers()
         if not offered and self._qos is not None:
             return self._qos
         # An image that was kept by its publisher is new only to those who heard none yet.
@@ -115,25 +132,26 @@ class ImageInput:
         return input_qos(self._config, offered, late=late)
 
     def _subscribe(self, qos: QoSProfile) -> None:
-        self._qos = qos
+        self._qos, self._asked = qos, describe(qos)
+        if self._asked in self._subscriptions:
+            return
         self._refused = ''
         create = self._node.create_subscription
+        receive = partial(self._receive, self._asked)
         events = SubscriptionEventCallbacks(incompatible_qos=self._on_refusal)
         try:
-            self._subscription = create(
-                self._message, self._name, self._receive, qos, event_callbacks=events
-            )
+            subscription = create(self._message, self._name, receive, qos, event_callbacks=events)
         except UnsupportedEventTypeError:
-            self._subscription = create(self._message, self._name, self._receive, qos)
+            subscription = create(self._message, self._name, receive, qos)
+        self._subscriptions[self._asked] = subscription
 
-    def _unsubscribe(self) -> None:
-        if self._subscription is not None:
-            self._node.destroy_subscription(self._subscription)
-            self._subscription = None
+    def _remove_deaf(self) -> None:
+        for asked in self._subscriptions.keys() - {self._asked}:
+            self._node.destroy_subscription(self._subscriptions.pop(asked))
 
-    def _receive(self, message: Any) -> None:  # noqa: ANN401
-        self._has_heard = True
-        if self._arrived is not None:
+    def _receive(self, asked: str, message: Any) -> None:  # noqa: ANN401
+        if self._arrived is not None and asked == self._asked:
+            self._has_heard = True
             self._arrived(message)
 
     def _on_refusal(self, event: Any) -> None:  # noqa: ANN401
@@ -142,9 +160,9 @@ class ImageInput:
 
     def describe(self) -> dict[str, object]:
         """Return what /diagnostics tells of the subscription and its publishers."""
-        if self._subscription is None or self._qos is None:
+        if self._asked is None:
             return {'subscription': 'none'}
-        return {'subscription': describe(self._qos), 'publishers': len(self._offers())}
+        return {'subscription': self._asked, 'publishers': len(self._offers())}
 
     def remark(self, silent_for: float) -> Remark | None:
         """

@@ -20,12 +20,14 @@ class Offer(NamedTuple):
     :param node: its full name, empty in the moment before it is discovered.
     :param type: of its messages, such as ``sensor_msgs/msg/Image``.
     :param latched: whether it sends its last messages to those who subscribe later.
+    :param gid: what tells it from all others.
     """
 
     node: str
     type: str
     reliable: bool
     latched: bool
+    gid: tuple[int, ...] = ()
 
 
 def offers(node: Node, topic: str) -> list[Offer]:
@@ -41,6 +43,7 @@ def offers(node: Node, topic: str) -> list[Offer]:
             type=info.topic_type,
             reliable=info.qos_profile.reliability == ReliabilityPolicy.RELIABLE,
             latched=info.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL,
+            gid=tuple(info.endpoint_gid),
         )
         for info in node.get_publishers_info_by_topic(topic)
         if (info.node_name, info.node_namespace) != own
