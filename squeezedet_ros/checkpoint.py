@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from importlib import resources
 from pathlib import Path
+import re
 
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import save
@@ -14,22 +16,55 @@ import torch
 
 DEFAULT_WEIGHTS = 'squeezedet_street.safetensors'
 _CONFIG_KEY = 'squeezedet_model_config'
+_DIGEST_MARK = '#sha256='
+_DIGEST = re.compile('[0-9A-Fa-f]{64}')
 
 
 def resolve_weights(weights: str) -> Path:
     """
     Return the file that a ``weights`` setting names.
 
-    The empty string names the weights shipped with the package.
+    The empty string names the weights shipped with the package. With ``#sha256=`` and a digest at
+    its end the file must have that digest.
 
-    :raises CheckpointError: when there is no such file.
+    :raises CheckpointError: when there is no such file, or it has another digest.
     """
-    if not weights:
+    name, mark, digest = weights.partition(_DIGEST_MARK)
+    if mark and not _DIGEST.fullmatch(digest):
+        raise CheckpointError(
+            f'expected 64 hexadecimal digits after {_DIGEST_MARK}, got {digest[:80]!r}'
+        )
+    path = _existing_file(name)
+    if mark:
+        _check_digest(path, digest.lower())
+    return path
+
+
+def _existing_file(name: str) -> Path:
+    if not name:
         return Path(str(resources.files('squeezedet_ros') / 'weights' / DEFAULT_WEIGHTS))
-    path = Path(weights).expanduser()
-    if not path.is_file():
+    try:
+        path = Path(name).expanduser()
+        found = path.is_file()
+    except (OSError, RuntimeError, ValueError) as error:
+        # A name that is too long, a user that there is not, a folder that is closed to us.
+        raise CheckpointError(f'weights cannot be {name[:200]!r}: {error}') from error
+    if not found:
         raise CheckpointError(f'weights must name a .safetensors file, but {path} is no file')
     return path
+
+
+def _check_digest(path: Path, expected: str) -> None:
+    digest = hashlib.sha256()
+    try:
+        with path.open('rb') as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise CheckpointError(f'{path} cannot be read: {error.strerror}') from error
+    found = digest.hexdigest()
+    if found != expected:
+        raise CheckpointError(f'{path} must have the SHA-256 digest {expected}, got {found}')
 
 
 def read_config(path: Path) -> ModelConfig:

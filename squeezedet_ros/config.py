@@ -14,6 +14,7 @@ import re
 from typing import Any, get_args, Literal, TYPE_CHECKING, TypeVar
 
 from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.model_rules import check_model
 from squeezedet_ros.named_values import read_polygons, read_thresholds
 
 if TYPE_CHECKING:
@@ -142,20 +143,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        if not self.classes or len(set(self.classes)) != len(self.classes):
-            raise ConfigError(
-                f'classes must be distinct names, at least one, got {self.classes!r}'
-            )
-        if len(self.input_size) != 2 or min(self.input_size) < 64:
-            raise ConfigError(
-                f'input_size must be (height, width), each at least 64, got {self.input_size!r}'
-            )
-        if not self.anchor_shapes or any(
-            len(shape) != 2 or min(shape) <= 0 for shape in self.anchor_shapes
-        ):
-            raise ConfigError(
-                f'anchor_shapes must be (width, height) pairs above 0, got {self.anchor_shapes!r}'
-            )
+        check_model(self)
 
     @classmethod
     def paper(cls, architecture: Architecture) -> ModelConfig:
@@ -182,11 +170,15 @@ class ModelConfig:
         """
         try:
             values = json.loads(text)
+            if not isinstance(values, dict):
+                raise TypeError(f'got a {type(values).__name__}')
             unknown = set(values) - {item.name for item in fields(cls)}
             if unknown:
                 raise ConfigError(f'unknown model settings: {", ".join(sorted(unknown))}')
             return cls(**{key: _as_tuples(values[key]) for key in values})
-        except (json.JSONDecodeError, TypeError) as error:
+        except ConfigError:
+            raise
+        except (ValueError, TypeError, RecursionError) as error:
             raise ConfigError(f'model config is not the expected JSON object: {error}') from error
 
 
@@ -343,7 +335,11 @@ class NodeConfig:
     silent_after: float = setting(
         5.0, 'seconds without a frame after which a camera is reported', bounds=(0.1, 3600.0)
     )
-    weights: str = setting('', 'checkpoint to load; empty for the one in the package')
+    weights: str = setting(
+        '',
+        'checkpoint to load; empty for the one in the package; with #sha256=DIGEST after the path '
+        'it must have that digest',
+    )
     class_id_format: ClassIdFormat = setting(
         'index',
         'class_id of a detection: index (as LabelInfo names it) or name',

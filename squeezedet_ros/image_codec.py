@@ -25,6 +25,13 @@ _SIZE = struct.Struct('>HH')
 MOST_PIXELS = 100_000_000
 """Larger images are refused before any memory is taken for them."""
 
+MOST_SCANS = 32
+"""
+A JPEG of more scans is refused: encoders write about ten, and each costs a walk over all pixels.
+
+One of 125 kB with a thousand scans took 23 s to decode.
+"""
+
 
 class ImageMessage(Protocol):
     """The fields of ``sensor_msgs/Image`` that hold the picture."""
@@ -167,10 +174,11 @@ def decode_compressed(data: bytes | bytearray | memoryview | array[int]) -> Imag
     An orientation noted in the file is not applied: boxes are in pixels as they are stored.
 
     :returns: (height, width, 3) uint8 blue, green, red.
-    :raises ImageDecodeError: when it is neither, cut short or damaged.
+    :raises ImageDecodeError: when it is neither, cut short, damaged or made to be slow.
     """
     content = memoryview(data).cast('B')
     announced_size(content)
+    _check_scans(content)
     image = cv2.imdecode(
         np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     )
@@ -185,6 +193,15 @@ def _check_size(height: int, width: int) -> None:
             f'expected a height and width above 0 and at most {MOST_PIXELS} pixels, '
             f'got {height} x {width}'
         )
+
+
+def _check_scans(content: memoryview) -> None:
+    if content[0] != 0xFF:
+        return
+    # Nothing else than the head of a scan is written like this, except in an embedded thumbnail.
+    scans = content.tobytes().count(b'\xff\xda')
+    if scans > MOST_SCANS:
+        raise ImageDecodeError(f'expected a JPEG of at most {MOST_SCANS} scans, got {scans}')
 
 
 def announced_size(data: bytes | memoryview) -> tuple[int, int]:

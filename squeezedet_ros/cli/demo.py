@@ -129,7 +129,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _node_parameters(arguments: argparse.Namespace, *, compressed: bool) -> dict[str, object]:
-    weights = str(Path(arguments.weights).expanduser().resolve()) if arguments.weights else ''
+    weights = str(resolve_weights(arguments.weights).resolve()) if arguments.weights else ''
     return {
         'cameras': [CAMERA],
         'mode': 'replay',

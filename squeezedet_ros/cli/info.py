@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_weights_option(parser: argparse.ArgumentParser) -> None:
     """Add the option that names a checkpoint."""
     parser.add_argument(
-        '--weights', default='', help='checkpoint (.safetensors); empty for the shipped weights'
+        '--weights',
+        default='',
+        help='checkpoint (.safetensors), empty for the shipped one; PATH#sha256=DIGEST checks it',
     )
 
 

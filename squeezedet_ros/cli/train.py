@@ -9,7 +9,7 @@ from pathlib import Path
 import sys
 from typing import get_args
 
-from squeezedet_ros.checkpoint import load_checkpoint, save_checkpoint
+from squeezedet_ros.checkpoint import load_checkpoint, resolve_weights, save_checkpoint
 from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.config import Architecture, EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.data.class_names import class_of, with_class_names
@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--out', type=Path, required=True, help='folder of the training')
     parser.add_argument('--features', type=Path, help='.npz of ImageNet SqueezeNet features')
-    parser.add_argument('--weights', type=Path, help='checkpoint to start from')
+    parser.add_argument('--weights', help='checkpoint to start from; PATH#sha256=DIGEST checks it')
     parser.add_argument(
         '--architecture',
         choices=get_args(Architecture),
@@ -134,7 +134,7 @@ def _initial_network(arguments: argparse.Namespace, training: TrainingConfig) ->
     if arguments.weights:
         if arguments.anchors:
             raise ConfigError('--anchors is for a new network; that of --weights has its shapes')
-        return _for_classes(load_checkpoint(arguments.weights), arguments.classes)
+        return _for_classes(load_checkpoint(resolve_weights(arguments.weights)), arguments.classes)
     anchors = read_anchor_set(arguments.anchors) if arguments.anchors else None
     network = initial_network(arguments.architecture, training, arguments.classes or (), anchors)
     if arguments.features:
