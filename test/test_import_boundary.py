@@ -20,7 +20,7 @@ LAYERS = [
     {'engines', 'checkpoint', 'weight_import'},
     {'network', 'preprocessing', 'postprocessing', 'image_codec', 'visualization', 'tracking'},
     {'anchors', 'assignment', 'box_coder', 'boxes', 'detections', 'zones'},
-    {'config', 'errors', 'model_rules', 'named_values'},
+    {'config', 'contract', 'errors', 'model_rules', 'named_values'},
 ]
 
 

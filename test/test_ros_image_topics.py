@@ -1,5 +1,6 @@
 import pytest
-from squeezedet_ros.ros.image_topics import advice, input_name
+from squeezedet_ros.contract import camera_input
+from squeezedet_ros.ros.image_topics import advice
 
 pytestmark = pytest.mark.ros
 IMAGE, JPEG = {'sensor_msgs/msg/Image'}, {'sensor_msgs/msg/CompressedImage'}
@@ -7,8 +8,8 @@ RAW, COMPRESSED = '/front/image_raw', '/front/image_raw/compressed'
 
 
 def test_the_names_of_the_topics():
-    assert input_name('rig/front', 'raw') == 'rig/front/image_raw'
-    assert input_name('front', 'compressed') == 'front/image_raw/compressed'
+    assert camera_input('rig/front', 'raw') == 'rig/front/image_raw'
+    assert camera_input('front', 'compressed') == 'front/image_raw/compressed'
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 from squeezedet_ros.config import ModelConfig, NodeConfig
+from squeezedet_ros.contract import camera_outputs
 from squeezedet_ros.ros import messages
 from squeezedet_ros.ros.annotations import annotations_type
 from squeezedet_ros.ros.diagnostics import FrameAccount, Remark
@@ -42,16 +43,15 @@ class Camera:
         self._input = ImageInput(node, name, config, self._is_watched)
         self._watcher: Watcher | None = None
         publisher = node.create_lifecycle_publisher
-        self.detections = publisher(Detection2DArray, f'{name}/detections', 10)
-        self.overlay = publisher(Image, f'{name}/detections/image', 1)
-        self.compressed_overlay = publisher(
-            CompressedImage, f'{name}/detections/image/compressed', 1
-        )
+        topics = camera_outputs(name)
+        self.detections = publisher(Detection2DArray, topics.detections, 10)
+        self.overlay = publisher(Image, topics.overlay, 1)
+        self.compressed_overlay = publisher(CompressedImage, topics.compressed_overlay, 1)
         kind = annotations_type()
-        self.annotations = kind and publisher(kind, f'{name}/detections/image_annotations', 10)
-        self._frame_status = publisher(DiagnosticArray, f'{name}/frame_status', 100)
-        self._label_info = node.create_publisher(LabelInfo, f'{name}/label_info', _LATCHED)
-        self._vision_info = node.create_publisher(VisionInfo, f'{name}/vision_info', _LATCHED)
+        self.annotations = kind and publisher(kind, topics.annotations, 10)
+        self._frame_status = publisher(DiagnosticArray, topics.frame_status, 100)
+        self._label_info = node.create_publisher(LabelInfo, topics.label_info, _LATCHED)
+        self._vision_info = node.create_publisher(VisionInfo, topics.vision_info, _LATCHED)
 
     @property
     def input_topic(self) -> str:

@@ -23,6 +23,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from squeezedet_ros.config import LiveConfig
+from squeezedet_ros.contract import DETECT, DIAGNOSTICS, ENABLE, NODE
 from squeezedet_ros.engines.memory import release_freed_memory
 from squeezedet_ros.errors import SqueezeDetError
 from squeezedet_ros.ros import messages
@@ -64,23 +65,23 @@ class DetectorNode(LifecycleNode):
     """
 
     def __init__(self) -> None:
-        super().__init__('detector')
+        super().__init__(NODE)
         self._pipeline: Pipeline | None = None
         self._refusal = ''
         self._settings = NodeParameters(
             self, lambda: self._pipeline is not None, self._change_rules
         )
-        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
         # Steady, so that it ticks without a simulated clock too.
         self.create_timer(
             _DIAGNOSTICS_PERIOD_S,
             self._publish_diagnostics,
             clock=Clock(clock_type=ClockType.STEADY_TIME),
         )
-        self.create_service(SetBool, '~/enable', self._enable)
+        self.create_service(SetBool, ENABLE, self._enable)
         # A group of its own: while an answer is awaited, its group runs nothing else.
         waiting = ReentrantCallbackGroup()
-        self.create_service(Trigger, '~/detect', self._detect, callback_group=waiting)
+        self.create_service(Trigger, DETECT, self._detect, callback_group=waiting)
         self._survive_impossible_transitions()
 
     def _survive_impossible_transitions(self) -> None:

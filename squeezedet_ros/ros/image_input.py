@@ -12,8 +12,9 @@ from rclpy.node import Node
 from rclpy.qos import qos_policy_name_from_kind, QoSProfile
 from sensor_msgs.msg import CompressedImage, Image
 from squeezedet_ros.config import NodeConfig
+from squeezedet_ros.contract import camera_input
 from squeezedet_ros.ros.diagnostics import Remark
-from squeezedet_ros.ros.image_topics import advice, input_name, OTHER, published_images, TYPES
+from squeezedet_ros.ros.image_topics import advice, OTHER, published_images, TYPES
 from squeezedet_ros.ros.messages import OK, WARN
 from squeezedet_ros.ros.qos import describe, input_qos, is_latched, Offer, offers, unheard
 
@@ -47,8 +48,8 @@ class ImageInput:
         self._config = config
         self._transport = config.image_transport
         self._message = CompressedImage if self._transport == 'compressed' else Image
-        self._name = input_name(camera, self._transport)
-        self._sibling = input_name(camera, OTHER[self._transport])
+        self._name = camera_input(camera, self._transport)
+        self._sibling = camera_input(camera, OTHER[self._transport])
         self._is_wanted = is_wanted
         self._arrived: Callable[[Any], None] | None = None
         self._begun: Callable[[], None] = lambda: None

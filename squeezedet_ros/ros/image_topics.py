@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 
 from rclpy.node import Node
 from squeezedet_ros.config import ImageTransport
+from squeezedet_ros.contract import camera_input
 from squeezedet_ros.ros.qos import offers
 
 TYPES: Mapping[ImageTransport, str] = {
@@ -14,11 +15,6 @@ TYPES: Mapping[ImageTransport, str] = {
     'compressed': 'sensor_msgs/msg/CompressedImage',
 }
 OTHER: Mapping[ImageTransport, ImageTransport] = {'raw': 'compressed', 'compressed': 'raw'}
-
-
-def input_name(camera: str, transport: ImageTransport) -> str:
-    """Return the topic a camera's images are expected on, before remapping."""
-    return f'{camera}/image_raw' + ('/compressed' if transport == 'compressed' else '')
 
 
 def published_images(node: Node, topic: str) -> dict[str, set[str]]:
@@ -76,7 +72,7 @@ def _nearest(topic: str, kind: str, published: Mapping[str, Iterable[str]]) -> s
 def _point_to(topic: str, near: str) -> str:
     """Return how to make the node take its images from another topic."""
     remap = f'remap {topic}:={near}'
-    ending = input_name('', 'compressed' if topic.endswith('/compressed') else 'raw')
+    ending = camera_input('', 'compressed' if topic.endswith('/compressed') else 'raw')
     if topic.endswith(ending) and near.endswith(ending) and near != ending:
         return f'set cameras to that name, or {remap}'
     return remap
