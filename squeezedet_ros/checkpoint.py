@@ -10,7 +10,7 @@ import re
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import save
 from squeezedet_ros.config import ModelConfig
-from squeezedet_ros.errors import CheckpointError, ConfigError
+from squeezedet_ros.errors import CheckpointError, ConfigError, shown
 from squeezedet_ros.network import SqueezeDet
 import torch
 
@@ -32,7 +32,7 @@ def resolve_weights(weights: str) -> Path:
     name, mark, digest = weights.partition(_DIGEST_MARK)
     if mark and not _DIGEST.fullmatch(digest):
         raise CheckpointError(
-            f'expected 64 hexadecimal digits after {_DIGEST_MARK}, got {digest[:80]!r}'
+            f'expected 64 hexadecimal digits after {_DIGEST_MARK}, got {shown(digest)}'
         )
     path = _existing_file(name)
     if mark:
@@ -48,7 +48,8 @@ def _existing_file(name: str) -> Path:
         found = path.is_file()
     except (OSError, RuntimeError, ValueError) as error:
         # A name that is too long, a user that there is not, a folder that is closed to us.
-        raise CheckpointError(f'weights cannot be {name[:200]!r}: {error}') from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise CheckpointError(f'weights cannot be {shown(name)}: {reason}') from error
     if not found:
         raise CheckpointError(f'weights must name a .safetensors file, but {path} is no file')
     return path

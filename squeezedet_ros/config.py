@@ -13,7 +13,7 @@ import json
 import re
 from typing import Any, get_args, Literal, TYPE_CHECKING, TypeVar
 
-from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.errors import ConfigError, shown
 from squeezedet_ros.model_rules import check_model
 from squeezedet_ros.named_values import read_polygons, read_thresholds
 
@@ -34,7 +34,10 @@ Mode = Literal['live', 'replay']
 ClassIdFormat = Literal['index', 'name']
 
 # A relative ROS topic name: words of letters, digits and single underscores, joined by slashes.
-_CAMERA_NAME = re.compile(r'(?!.*__)[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
+# The middleware takes some 250 letters for a whole topic name.
+_CAMERA_NAME = re.compile(r'(?!.*__)(?!.{101})[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*')
+_MOST_CAMERAS = 64
+_DEVICE = re.compile('auto|cpu|cuda(:[0-9]{1,3})?')
 
 # (width, height), BichenWuUCB/squeezeDet@e7c0860:src/config/kitti_squeezeDet_config.py
 KITTI_ANCHOR_SHAPES = (
@@ -91,10 +94,12 @@ def check_settings(config: DataclassInstance) -> None:
         choices = item.metadata.get('choices')
         if bounds is not None and not bounds[0] <= value <= bounds[1]:
             raise ConfigError(
-                f'{item.name} must be in [{bounds[0]:g}, {bounds[1]:g}], got {value!r}'
+                f'{item.name} must be in [{bounds[0]:g}, {bounds[1]:g}], got {shown(value)}'
             )
         if choices is not None and value not in choices:
-            raise ConfigError(f'{item.name} must be one of {", ".join(choices)}, got {value!r}')
+            raise ConfigError(
+                f'{item.name} must be one of {", ".join(choices)}, got {shown(value)}'
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,11 +296,10 @@ class EngineConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        kind, _, index = self.device.partition(':')
-        if kind not in ('auto', 'cpu', 'cuda') or (
-            index and (kind != 'cuda' or not index.isdigit())
-        ):
-            raise ConfigError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
+        if not _DEVICE.fullmatch(self.device):
+            raise ConfigError(
+                f'device must be auto, cpu, cuda or cuda:N, got {shown(self.device)}'
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,11 +360,13 @@ class NodeConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        wrong = [name for name in self.cameras if not _CAMERA_NAME.fullmatch(name)]
-        if wrong or not self.cameras or len(set(self.cameras)) != len(self.cameras):
+        names = list(self.cameras)
+        wrong = [name for name in names if not _CAMERA_NAME.fullmatch(name)]
+        if wrong or len(set(names)) != len(names) or not 1 <= len(names) <= _MOST_CAMERAS:
             raise ConfigError(
-                'cameras must be distinct topic names such as front or rig/front, at least one, '
-                f'got {wrong[0] if wrong else list(self.cameras)!r}'
+                'cameras must be distinct topic names such as front or rig/front, of at most 100 '
+                f'letters, at most {_MOST_CAMERAS} and at least one, '
+                f'got {shown(wrong[0] if wrong else names)}'
             )
 
 

@@ -1,5 +1,17 @@
 """What can go wrong, one class for each way a caller may want to react."""
 
+_LONGEST_SHOWN = 200
+
+
+def shown(value: object) -> str:
+    """Return a value for an error's text, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:
+        # Python writes no whole number of thousands of digits.
+        text = f'a {type(value).__name__} of a number of thousands of digits'
+    return text if len(text) <= _LONGEST_SHOWN else f'{text[:_LONGEST_SHOWN]}...'
+
 
 class SqueezeDetError(Exception):
     """Base of every error this package raises on purpose."""

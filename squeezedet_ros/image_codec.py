@@ -14,7 +14,7 @@ from typing import Any, cast, NamedTuple, Protocol
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from squeezedet_ros.errors import ImageDecodeError
+from squeezedet_ros.errors import ImageDecodeError, shown
 
 Image = NDArray[np.uint8]
 
@@ -123,7 +123,7 @@ def decode_image(message: ImageMessage) -> Image:
     layout = _LAYOUTS.get(message.encoding)
     if layout is None:
         raise ImageDecodeError(
-            f'expected an encoding among {", ".join(ENCODINGS)}, got {message.encoding!r}'
+            f'expected an encoding among {", ".join(ENCODINGS)}, got {shown(message.encoding)}'
         )
     _check_size(message.height, message.width)
     samples = _samples(message, layout)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import isfinite
 from typing import TYPE_CHECKING
 
-from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.errors import ConfigError, shown
 
 if TYPE_CHECKING:
     from squeezedet_ros.config import ModelConfig
@@ -28,33 +28,23 @@ def check_model(config: ModelConfig) -> None:
     if not _are_names(config.classes):
         raise ConfigError(
             f'classes must be 1 to {MOST_CLASSES} distinct printable names of at most '
-            f'{_LONGEST_NAME} letters, got {_short(config.classes)}'
+            f'{_LONGEST_NAME} letters, got {shown(config.classes)}'
         )
     if not _is_size(config.input_size):
         raise ConfigError(
             f'input_size must be whole numbers (height, width), each at least {LEAST_SIDE}, and '
-            f'at most {MOST_INPUT_PIXELS} pixels, got {_short(config.input_size)}'
+            f'at most {MOST_INPUT_PIXELS} pixels, got {shown(config.input_size)}'
         )
     if not _are_shapes(config.anchor_shapes):
         raise ConfigError(
             f'anchor_shapes must be 1 to {MOST_ANCHOR_SHAPES} pairs (width, height), each above 0 '
-            f'and at most {MOST_ANCHOR_SIDE:g}, got {_short(config.anchor_shapes)}'
+            f'and at most {MOST_ANCHOR_SIDE:g}, got {shown(config.anchor_shapes)}'
         )
     if not _are_numbers(config.pixel_mean, 3, 0.0, 255.0):
         raise ConfigError(
             'pixel_mean must be three numbers from 0 to 255 (blue, green, red), got '
-            f'{_short(config.pixel_mean)}'
+            f'{shown(config.pixel_mean)}'
         )
-
-
-def _short(value: object) -> str:
-    """Return a value for a message, cut where it is long."""
-    try:
-        text = repr(value)
-    except ValueError:
-        # Python writes no whole number of thousands of digits.
-        text = f'a {type(value).__name__} of numbers with thousands of digits'
-    return text if len(text) <= 200 else f'{text[:200]}...'
 
 
 def _are_names(classes: object) -> bool:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
-from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.errors import ConfigError, shown
 
 # Corners x, y in shares of an image's width and height.
 Polygon = tuple[tuple[float, float], ...]
+
+MOST_CORNERS = 100
 
 
 def read_names(entries: Iterable[str]) -> tuple[str, ...]:
@@ -32,10 +34,10 @@ def read_thresholds(setting: str, entries: Iterable[str]) -> dict[str, float]:
         value = _shares(text.split())
         if not name or value is None or len(value) != 1:
             raise ConfigError(
-                f'{setting} must be CLASS=THRESH with a number in [0, 1], got {entry!r}'
+                f'{setting} must be CLASS=THRESH with a number in [0, 1], got {shown(entry)}'
             )
         if name in thresholds:
-            raise ConfigError(f'{setting} must name a class once, got {name!r} twice')
+            raise ConfigError(f'{setting} must name a class once, got {shown(name)} twice')
         thresholds[name] = value[0]
     return thresholds
 
@@ -46,21 +48,25 @@ def read_polygons(setting: str, entries: Iterable[str]) -> dict[str, tuple[Polyg
 
     :param setting: name of the setting, for the error.
     :raises ConfigError: for an entry of another form, a corner outside the image, fewer than three
-        corners or corners on one line.
+        corners, too many or corners on one line.
     """
     polygons: dict[str, tuple[Polygon, ...]] = {}
     for name, text, entry in _pairs(entries):
         numbers = _shares(text.split())
         form = f'{setting} must be CAMERA=X0 Y0 X1 Y1 X2 Y2 ...'
         if not name or not text:
-            raise ConfigError(f'{form}, got {entry!r}')
+            raise ConfigError(f'{form}, got {shown(entry)}')
         if numbers is None:
-            raise ConfigError(f'{form} with all numbers in [0, 1], got {entry!r}')
+            raise ConfigError(f'{form} with all numbers in [0, 1], got {shown(entry)}')
         if len(numbers) < 6 or len(numbers) % 2:
-            raise ConfigError(f'{form}, got {len(numbers)} numbers in {entry!r}')
+            raise ConfigError(f'{form}, got {len(numbers)} numbers in {shown(entry)}')
+        if len(numbers) > 2 * MOST_CORNERS:
+            raise ConfigError(
+                f'{form} with at most {MOST_CORNERS} corners, got {len(numbers) // 2}'
+            )
         corners = tuple(zip(numbers[::2], numbers[1::2], strict=True))
         if not _span_an_area(corners):
-            raise ConfigError(f'{form} with corners not on one line, got {entry!r}')
+            raise ConfigError(f'{form} with corners not on one line, got {shown(entry)}')
         polygons[name] = (*polygons.get(name, ()), corners)
     return polygons
 
@@ -74,7 +80,9 @@ def check_known(setting: str, names: Iterable[str], known: Collection[str], what
     """
     for name in names:
         if name not in known:
-            raise ConfigError(f'{setting} must name {what} ({", ".join(known)}), got {name!r}')
+            raise ConfigError(
+                f'{setting} must name {what} ({", ".join(known)}), got {shown(name)}'
+            )
 
 
 def _pairs(entries: Iterable[str]) -> Iterator[tuple[str, str, str]]:

@@ -138,7 +138,7 @@ def read_frames(directory: Path, split: str, source: Path) -> list[CocoFrame]:
 def _read_json(source: Path) -> dict[str, Any]:
     try:
         content = json.loads(source.read_text(encoding='utf-8'))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DatasetError(f'{source} cannot be read as JSON: {error}') from error
     if not isinstance(content, dict):
         raise DatasetError(

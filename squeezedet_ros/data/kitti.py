@@ -55,6 +55,9 @@ def list_frames(directory: Path, split: str) -> list[KittiFrame]:
 
 
 def _frame(directory: Path, name: str) -> KittiFrame:
+    # What is written of a frame has its name too.
+    if Path(name).is_absolute() or '..' in Path(name).parts:
+        raise DatasetError(f'expected names of images below {directory}, got {name!r}')
     label_path = directory / 'training' / 'label_2' / f'{name}.txt'
     if not label_path.is_file():
         raise DatasetError(f'no label file {label_path}')

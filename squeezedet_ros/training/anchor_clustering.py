@@ -49,7 +49,7 @@ def read_anchor_set(path: Path) -> AnchorSet:
         replace(ModelConfig(), **found._asdict())
     except FileNotFoundError as error:
         raise ConfigError(f'no anchor file {path}') from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ConfigError(
             f'{path}: expected what squeezedet anchors --json writes: {error!r}'
         ) from error
