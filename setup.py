@@ -5,6 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 package_name = 'squeezedet_ros'
+root = Path(__file__).resolve().parent
 
 
 def files(pattern: str) -> list[str]:
@@ -14,14 +15,15 @@ def files(pattern: str) -> list[str]:
     :param pattern: glob, relative to this folder
     :returns: sorted relative paths, as setuptools wants them
     """
-    root = Path(__file__).resolve().parent
     return sorted(str(path.relative_to(root)) for path in root.glob(pattern) if path.is_file())
 
 
 setup(
     name=package_name,
-    version='0.1.0',
+    version='1.0.0',
     description='SqueezeDet object detection for ROS 2 camera topics',
+    long_description=(root / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
     license='Apache-2.0',
     maintainer='squeezedet_ros maintainers',
     maintainer_email='squeezedet-ros@users.noreply.github.com',
@@ -42,14 +44,15 @@ setup(
     ],
     zip_safe=False,
     install_requires=[
+        'apsw>=3.50',
         'numpy>=1.21',
         'opencv-python-headless>=4.5',
+        'rosbags>=0.11',
         'safetensors>=0.4',
         'torch>=2.1',
         'tqdm>=4.57',
     ],
     extras_require={
-        'bag': ['apsw>=3.50', 'rosbags>=0.11'],
         'coco': ['pycocotools>=2.0.7'],
         'keras': ['h5py>=3.6'],
         'report': ['matplotlib>=3.5'],

@@ -64,3 +64,25 @@ def test_arguments_default_to_those_of_the_process(monkeypatch, capsys):
     monkeypatch.setattr(sys, 'argv', ['squeezedet', 'info', '--weights', 'none.safetensors'])
     assert main() == 2
     assert 'none.safetensors' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('module', ['apsw', 'rosbags.highlevel'])
+def test_a_package_that_is_missing_is_named_in_one_line(module, monkeypatch, capsys):
+    for name in [name for name in sys.modules if name.startswith('squeezedet_ros.')]:
+        if name.startswith(('squeezedet_ros.cli.make_bag', 'squeezedet_ros.data.')):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    assert main(['make-bag', '--help']) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    package = module.partition('.')[0]
+    assert line.startswith(f'squeezedet make-bag: this command needs {package}, which is not')
+
+
+@pytest.mark.parametrize('command', ['demo', 'soak'])
+def test_without_ros_the_node_is_not_started(command, monkeypatch, capsys, tmp_path):
+    # find_spec finds nothing for a module that is None.
+    monkeypatch.setitem(sys.modules, 'rclpy', None)
+    monkeypatch.chdir(tmp_path)
+    assert main([command]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f'squeezedet {command}: this command runs the node, which needs ROS 2')

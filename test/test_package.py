@@ -69,7 +69,8 @@ def source(tmp_path_factory):
     target = tmp_path_factory.mktemp('workspace') / 'squeezedet_ros'
     for name in ('squeezedet_ros', 'resource', 'config', 'launch'):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns('__pycache__'))
-    for name in ('package.xml', 'setup.py', 'setup.cfg', 'pyproject.toml', 'LICENSE'):
+    files = ('package.xml', 'setup.py', 'setup.cfg', 'pyproject.toml', 'LICENSE', 'README.md')
+    for name in files:
         shutil.copy(ROOT / name, target / name)
     return target
 

@@ -101,12 +101,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    # A wrong file is told before minutes of drawing, not after.
+    # What cannot work is told before minutes of drawing, not after.
+    prepare_environment()
     read_config(resolve_weights(arguments.weights))
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     played = _prepare(arguments, out / 'drive')
-    prepare_environment()
     drive = Drive(
         bag=played.bag,
         topic=played.topic,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 import json
 import os
 from pathlib import Path
@@ -58,7 +59,13 @@ def prepare_environment() -> None:
     Give the processes to come a DDS of their own, where the user has not chosen one.
 
     A domain by process number keeps two drives, or a drive and a robot, from hearing each other.
+
+    :raises SqueezeDetError: where there is no ROS 2.
     """
+    if find_spec('rclpy') is None:
+        raise SqueezeDetError(
+            'this command runs the node, which needs ROS 2: source one, or use script/demo'
+        )
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 100))
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     profile = find_dds_profile()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 import sys
 
-from squeezedet_ros.errors import SqueezeDetError
+from squeezedet_ros.errors import MissingPackageError, SqueezeDetError
 
 # Command: its module here, with add_arguments(parser) and run(arguments), and its help line.
 COMMANDS = {
@@ -30,6 +30,21 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status, 2 for anything the user can mend."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(argv)
+    except ModuleNotFoundError as error:
+        # Of what only some commands need, and rosdep cannot bring.
+        package = (error.name or '').partition('.')[0]
+        if package in ('', 'squeezedet_ros'):
+            raise
+        print(
+            f'squeezedet {argv[0]}: {MissingPackageError("this command", package)}',
+            file=sys.stderr,
+        )
+        return 2
+
+
+def _run(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         prog='squeezedet', description='SqueezeDet: train, evaluate, show'
     )
