@@ -22,6 +22,7 @@ COMMANDS = {
     'soak': ('soak', 'load the node for minutes and hold its account against what was sent'),
     'benchmark': ('benchmark', 'time each stage on this machine'),
     'import-weights': ('import_weights', 'turn weights of other implementations into ours'),
+    'health': ('health', 'tell whether a node works, by its diagnostics; exit status 0 or 1'),
     'policy': ('policy', 'write the SROS 2 policy that allows the node what it does'),
     'info': ('info', 'tell what a checkpoint holds'),
 }

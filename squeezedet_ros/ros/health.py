@@ -1,0 +1,58 @@
+"""What a detector node says of itself on /diagnostics, for whoever asks whether it works."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from time import monotonic
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+import rclpy
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from squeezedet_ros.contract import DIAGNOSTICS
+
+LEVELS = ('ok', 'warn', 'error', 'stale')
+_DEPTH = 100
+
+
+def level_of(status: DiagnosticStatus) -> str:
+    """Return a status's level as a word; one that there is not counts as the worst."""
+    level = status.level[0] if isinstance(status.level, bytes) else int(status.level)
+    return LEVELS[min(level, len(LEVELS) - 1)]
+
+
+def statuses_of(node: str, message: DiagnosticArray) -> list[DiagnosticStatus]:
+    """Return what an array says of a node and its cameras, the node's own first."""
+    found = [item for item in message.status if item.name == node]
+    if found:
+        found += [item for item in message.status if item.name.startswith(f'{node}: ')]
+    return found
+
+
+def hear(node: str, patience_s: float) -> Sequence[DiagnosticStatus]:
+    """
+    Return what a node says of itself next, nothing if it does not within that time.
+
+    :param node: its full name, such as ``/detector``.
+    """
+    context = Context()
+    rclpy.init(args=[], context=context)
+    listener = rclpy.create_node('health', context=context, enable_rosout=False)
+    heard: list[DiagnosticStatus] = []
+
+    def keep(message: DiagnosticArray) -> None:
+        if not heard:
+            heard.extend(statuses_of(node, message))
+
+    listener.create_subscription(DiagnosticArray, DIAGNOSTICS, keep, _DEPTH)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(listener)
+    end = monotonic() + patience_s
+    try:
+        while not heard and (left := end - monotonic()) > 0:
+            executor.spin_once(timeout_sec=left)
+    finally:
+        executor.shutdown()
+        listener.destroy_node()
+        rclpy.shutdown(context=context)
+    return heard
