@@ -56,6 +56,8 @@ setup(
         'coco': ['pycocotools>=2.0.7'],
         'keras': ['h5py>=3.6'],
         'report': ['matplotlib>=3.5'],
+        # By this colcon test knows what runs the tests.
+        'test': ['pytest>=6.2'],
         'train': ['matplotlib>=3.5', 'tensorboard>=2.10'],
     },
     entry_points={

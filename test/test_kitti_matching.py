@@ -100,7 +100,7 @@ def test_small_detection_is_never_wrong_nor_right():
 
 
 def test_small_detection_of_any_class_excuses_a_miss():
-    """KITTI's cleanData sets the height's mark before it looks at the class."""
+    """As in KITTI's cleanData, which sets the height's mark before it looks at the class."""
     scene = truth(('Car', 100, 100, 200, 126))
     assert outcome(scene, found((2, 0.9, 100, 100, 200, 124))) == (1, 0, 0, 0)
 

@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 COMMANDS = ('squeezedet', 'detector_node')
 # Names that rosdistro resolves: its python.yaml for python3-*, released packages for the rest.
 ROSDEP_KEYS = {
+    'ament_flake8',
+    'ament_pep257',
     'builtin_interfaces',
     'cv_bridge',
     'diagnostic_msgs',
@@ -23,6 +25,7 @@ ROSDEP_KEYS = {
     'launch',
     'launch_ros',
     'lifecycle_msgs',
+    'python3-hypothesis',
     'python3-matplotlib',
     'python3-numpy',
     'python3-opencv',

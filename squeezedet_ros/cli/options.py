@@ -37,7 +37,8 @@ def read_config(arguments: argparse.Namespace, config: type[Config]) -> Config:
 
     :raises ConfigError: for a value outside its bounds.
     """
-    values = {item.name: getattr(arguments, item.name) for item in fields(config)}  # type: ignore[arg-type]
+    names = [item.name for item in fields(config)]  # type: ignore[arg-type]
+    values = {name: getattr(arguments, name) for name in names}
     return config(
         **{
             key: tuple(value) if isinstance(value, list) else value

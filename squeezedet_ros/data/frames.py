@@ -19,7 +19,7 @@ class LabelledFrame(Protocol):
 
     @property
     def name(self) -> str:
-        """What the frame is called in its set."""
+        """Return what the frame is called in its set."""
 
     @property
     def image_path(self) -> Path:

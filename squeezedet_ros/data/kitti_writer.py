@@ -25,7 +25,7 @@ class LabelledImage(Protocol):
 
     @property
     def truth(self) -> GroundTruth:
-        """What is in the image, boxes in its pixels."""
+        """Return what is in the image, boxes in its pixels."""
 
 
 def format_labels(truth: GroundTruth) -> str:

@@ -23,6 +23,8 @@ from squeezedet_ros.data.ground_truth import DONT_CARE, GroundTruth
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.evaluation.kitti_matching import NEIGHBOURS
 
+_Annotations = Iterator[dict[str, Any]]
+
 # Places in COCOeval.stats.
 _STATS = {'map': 0, 'map50': 1, 'map75': 2, 'map_small': 3, 'map_medium': 4, 'map_large': 5}
 # Places of the thresholds 0.5, 0.55, ..., 0.95 in COCOeval.eval['precision'].
@@ -85,7 +87,7 @@ def _mean(precision: NDArray[np.float64]) -> float | None:
     return float(known.mean()) if len(known) else None
 
 
-def _dataset(images: Sequence[Iterator[dict[str, Any]]], classes: Sequence[str]) -> Any:  # noqa: ANN401
+def _dataset(images: Sequence[_Annotations], classes: Sequence[str]) -> Any:  # noqa: ANN401
     """Return a pycocotools COCO with the annotations of each image; loadRes takes no empty set."""
     from pycocotools.coco import COCO
 

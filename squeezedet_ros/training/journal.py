@@ -79,7 +79,7 @@ class Journal:
             self.picture('validation', evaluation.picture, step)
 
     def picture(self, name: str, image: Image, step: int) -> None:
-        """Keep a picture (height, width, 3) uint8 blue, green, red, in place of the one before."""
+        """Keep an image, (height, width, 3) uint8 blue, green, red, in place of the last."""
         write_atomically(self._out / f'{name}.png', cv2.imencode('.png', image)[1].tobytes())
         if self._board is not None:
             rgb = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)

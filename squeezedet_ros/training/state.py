@@ -52,7 +52,8 @@ def restore_state(
     try:
         with safe_open(path, framework='pt') as file:
             saved = (file.metadata() or {}).get(_SETTINGS)
-            tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            keys = file.keys()
+            tensors: dict[str, Tensor] = {key: file.get_tensor(key) for key in keys}
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f'{path} cannot be resumed from: {error}') from error
     if saved != settings:
