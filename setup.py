@@ -29,7 +29,6 @@ setup(
     maintainer_email='squeezedet-ros@users.noreply.github.com',
     keywords=['ROS', 'object detection', 'SqueezeDet'],
     classifiers=[
-        'License :: OSI Approved :: Apache Software License',
         'Programming Language :: Python :: 3',
         'Typing :: Typed',
     ],
