@@ -184,6 +184,6 @@ def test_pip_puts_commands_in_bin(source, tmp_path):
     assert (prefix / 'share/squeezedet_ros/config/fastdds.xml').is_file()
 
 
-@pytest.mark.parametrize('script', ['bootstrap', 'test', 'env.sh', '../.ci/run'])
+@pytest.mark.parametrize('script', ['bootstrap', 'test', 'docs', 'env.sh', '../.ci/run'])
 def test_scripts_are_valid_bash(script):
     run('bash', '-n', ROOT / 'script' / script, cwd=ROOT)
