@@ -5,9 +5,10 @@ import subprocess
 import sys
 
 from diagnostic_msgs.msg import DiagnosticArray
+from domains import fresh_domain
 import numpy as np
 import pytest
-from ros_testing import Client, fresh_domain, kill, picture
+from ros_testing import Client, kill, picture
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
 from squeezedet_ros.data.bag import BagWriter

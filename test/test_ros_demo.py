@@ -9,9 +9,10 @@ import sys
 import time
 
 import cv2
+from domains import fresh_domain
 import numpy as np
 import pytest
-from ros_testing import fresh_domain, picture
+from ros_testing import picture
 from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.cli.demo import LEAST_SCORE
 from squeezedet_ros.cli.main import main
