@@ -1,0 +1,156 @@
+"""The parts of a drive's page that stand still: what the record and the report say in numbers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from squeezedet_ros.evaluation.drive_gaps import find_gaps, frame_times
+from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
+from squeezedet_ros.evaluation.html_parts import Cell, facts, flat, folded, note, section, table
+from squeezedet_ros.evaluation.kitti_matching import DIFFICULTIES
+
+_MOST_GAPS = 500
+_PERCENTILES = (50, 95, 99)
+_TIME_COLUMNS = ('mean', 'p50', 'p95', 'p99', 'max')
+
+
+def summary(record: DriveRecord, report: dict[str, Any]) -> str:
+    """Return what one wants to know first."""
+    frames = record.frames
+    looked_at = [frame for frame in frames if frame.detections is not None]
+    seconds = float(frame_times(record).max(initial=0.0))
+    sizes = Counter(frame.size for frame in frames if frame.size is not None)
+    entries: dict[str, Cell] = {
+        'frames': len(frames),
+        'looked at': f'{len(looked_at)} ({_share(len(looked_at), len(frames))})',
+        'duration': f'{seconds:.1f} s',
+    }
+    if seconds:
+        entries['frames a second'] = f'{(len(frames) - 1) / seconds:.2f}'
+    if sizes:
+        entries['frame size'] = ', '.join(f'{width}x{height}' for height, width in sizes)
+    entries |= _percentiles('latency', [total_ms(frame) for frame in looked_at])
+    ages = [
+        (frame.published_ns - frame.stamp_ns) / 1e6
+        for frame in frames
+        if frame.published_ns is not None
+    ]
+    entries |= _percentiles('age when published', ages)
+    entries['frames with truth'] = sum(frame.truth is not None for frame in frames)
+    dropped = Counter(frame.outcome for frame in frames if frame.detections is None)
+    entries |= dict(dropped)
+    warnings = [note(text, 'warning') for text in report.get('drive', {}).get('warnings', ())]
+    return section('summary', 'Summary', facts(entries), *warnings)
+
+
+def total_ms(frame: FrameRecord) -> float:
+    """Return what a frame took in all stages; the node says so itself."""
+    return frame.milliseconds.get('total', sum(frame.milliseconds.values()))
+
+
+def _percentiles(name: str, values: list[float]) -> dict[str, Cell]:
+    if not any(values):
+        return {}
+    parts = ' / '.join(f'{part:.1f}' for part in np.percentile(values, _PERCENTILES))
+    return {f'{name} p50 / p95 / p99': f'{parts} ms'}
+
+
+def _share(part: int, whole: int) -> str:
+    return f'{100 * part / whole:.1f} %' if whole else '-'
+
+
+def average_precision(report: dict[str, Any]) -> str:
+    """Return the tables of average precision with the number of objects; none without truth."""
+    if 'kitti' not in report:
+        return ''
+    counts = report['counts']['classes']
+    difficulties = [difficulty.name for difficulty in DIFFICULTIES]
+    tables = [
+        table(
+            f'{points.upper()}, {report["images"]} frames with truth',
+            ('class', 'overlap', *difficulties, 'objects'),
+            [
+                (name, f'{overlaps[name]:.2f}', *row.values(), counts[name]['truth'])
+                for key, overlaps in report['min_overlap'].items()
+                for name, row in report[key][points].items()
+            ],
+        )
+        for points in ('ap40', 'ap11')
+    ]
+    text = "Average precision by KITTI's rules; objects are those at least 25 pixels high."
+    return section('ap', 'Average precision', note(text), *tables, _coco(report), _errors(report))
+
+
+def _coco(report: dict[str, Any]) -> str:
+    scores = report.get('coco')
+    if not scores:
+        return ''
+    columns = [key for key, value in scores.items() if not isinstance(value, dict)]
+    rows = [('all classes', scores), *scores['classes'].items()]
+    lines = [(name, *(row.get(key) for key in columns)) for name, row in rows]
+    return table('COCO mAP', ('class', *columns), lines)
+
+
+def _errors(report: dict[str, Any]) -> str:
+    errors = report['errors']
+    caption = (
+        f'Errors among the {errors["detections"]} most probable detections, as many in a frame '
+        f'as it has objects ({errors["objects"]} in all)'
+    )
+    rows = [(kind, errors[kind], share) for kind, share in errors['shares'].items()]
+    missed: tuple[Cell, ...] = ('missed', errors['missed'], None)
+    return table(caption, ('kind', 'number', 'share'), [*rows, missed])
+
+
+def time_tables(record: DriveRecord, report: dict[str, Any]) -> str:
+    """Return the tables below the timeline: stages, what was seen of each class, gaps."""
+    drive = report.get('drive', {})
+    parts = []
+    stages = [item for item in drive.get('milliseconds', {}).items() if item[1]]
+    if stages:
+        rows = [(name, *(row[key] for key in _TIME_COLUMNS)) for name, row in stages]
+        parts.append(table('Milliseconds by stage', ('stage', *_TIME_COLUMNS), rows))
+    if 'detections' in drive:
+        parts.append(_class_table(drive))
+    gaps = list(_gap_rows(record))
+    if gaps:
+        columns = ('outcome', 'from (s)', 'to (s)', 'frames')
+        shown = table(f'The first {_MOST_GAPS} at most', columns, gaps[:_MOST_GAPS])
+        parts.append(folded(f'{len(gaps)} gaps', shown))
+    return '\n'.join(parts)
+
+
+def _class_table(drive: dict[str, Any]) -> str:
+    columns = ('class', 'seen', 'a frame', 'in frames', 'score p10', 'p50', 'p90')
+    gone = sorted({frames for row in drive['detections'].values() for frames in row['vanished']})
+    rows = [
+        (
+            name,
+            *(row[key] for key in ('count', 'per_frame', 'frames')),
+            *row['score'].values(),
+            *(row['vanished'].get(frames) for frames in gone),
+        )
+        for name, row in drive['detections'].items()
+    ]
+    caption = (
+        f'What was seen at {drive["plot_prob_thresh"]:g} or above; gone: not seen for so many '
+        'frames between two in which it was'
+    )
+    return table(caption, (*columns, *(f'gone {frames}' for frames in gone)), rows)
+
+
+def _gap_rows(record: DriveRecord) -> Iterator[tuple[Cell, ...]]:
+    for gap in find_gaps(record):
+        yield gap.outcome, max(gap.start, 0.0), gap.end, gap.frames
+
+
+def settings_table(record: DriveRecord) -> str:
+    """Return under which settings, and with which versions, the drive was looked at."""
+    rows = list(flat({'topic': record.topic, **record.settings}))
+    shown = table('Of the evaluation', ('setting', 'value'), rows).replace(
+        '<table>', '<table class="left">'
+    )
+    return section('settings', 'Settings and versions', shown)

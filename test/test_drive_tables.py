@@ -1,0 +1,50 @@
+import re
+
+from drives import drive, frame, START_NS
+from kitti_scenes import found, truth
+from squeezedet_ros.evaluation.drive_tables import average_precision, summary, time_tables
+
+CAR = (100, 100, 200, 200)
+
+
+def entries(text):
+    return dict(re.findall(r'<dt>(.*?)</dt><dd>(.*?)</dd>', text))
+
+
+def test_summary_by_hand():
+    record = drive(
+        frame(
+            0,
+            found((0, 0.9, *CAR)),
+            truth=truth(),
+            milliseconds={'wait': 4.0, 'network': 6.0},
+            published_ns=START_NS + 12_000_000,
+        ),
+        frame(1, milliseconds={'wait': 90.0}),
+        frame(2, found(), milliseconds={'wait': 9.0, 'total': 20.0}),
+    )
+    assert entries(summary(record, {})) == {
+        'frames': '3',
+        'looked at': '2 (66.7 %)',
+        'duration': '0.2 s',
+        'frames a second': '10.00',
+        'frame size': '900x400',
+        'latency p50 / p95 / p99': '15.0 / 19.5 / 19.9 ms',
+        'age when published p50 / p95 / p99': '12.0 / 12.0 / 12.0 ms',
+        'frames with truth': '1',
+        'superseded': '1',
+    }
+
+
+def test_parts_without_facts_are_left_out():
+    record = drive(frame(0, found()))
+    assert average_precision({}) == ''
+    assert time_tables(record, {}) == ''
+    assert 'latency' not in summary(record, {})
+
+
+def test_gaps_are_told_in_seconds():
+    record = drive(*(frame(number, found()) for number in range(3)), frame(3), frame(4))
+    assert '1 gaps' in time_tables(record, {})
+    row = '<th scope="row">superseded</th><td>0.250</td><td>0.450</td><td>2</td>'
+    assert row in time_tables(record, {})
