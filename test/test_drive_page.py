@@ -154,6 +154,17 @@ def test_without_truth_what_was_seen_is_counted(tmp_path):
     assert 'two &amp; more' in page.read_text()
 
 
+def test_the_report_says_which_thresholds_and_how_many_frames_are_shown(tmp_path):
+    frames = (frame(number, found(), truth=truth(('Car', *CAR))) for number in range(3))
+    kept = {'class_thresh': ['car=0.005'], 'class_filter': ['car']}
+    record = drive(*frames, selection=kept, evaluation={'gallery_frames': 2})
+    report = scored(record)
+    report['counts']['class_thresh'] = {'car': 0.55}
+    data = embedded(write_drive_page(tmp_path, record, report, grey))
+    assert data['thresholds'] == {'common': 0.4, 'own': {'car': 0.55}, 'left_out': [1, 2]}
+    assert [picture['frame'] for picture in data['pictures']] == [0, 1]
+
+
 def test_the_page_needs_nothing_else(page):
     text = page.read_text()
     for tag, attributes in Page(text).tags:

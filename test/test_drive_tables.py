@@ -2,7 +2,12 @@ import re
 
 from drives import drive, frame, START_NS
 from kitti_scenes import found, truth
-from squeezedet_ros.evaluation.drive_tables import average_precision, summary, time_tables
+from squeezedet_ros.evaluation.drive_tables import (
+    average_precision,
+    summary,
+    through_node,
+    time_tables,
+)
 
 CAR = (100, 100, 200, 200)
 
@@ -41,6 +46,38 @@ def test_parts_without_facts_are_left_out():
     assert average_precision({}) == ''
     assert time_tables(record, {}) == ''
     assert 'latency' not in summary(record, {})
+
+
+def test_the_ways_of_scoring_stand_side_by_side():
+    def scores(ap, **more):
+        row = {'car': {'all': ap}}
+        counts = {'classes': {'car': {'precision': 0.75, 'recall': None}}}
+        return {'images': 9, 'kitti': {'ap11': row, 'ap40': row}, 'counts': counts, **more}
+
+    told = {
+        'mode': 'live',
+        'rate': 2.0,
+        'sent': 9,
+        'received': 8,
+        'lost': 1,
+        'cpu_cores': 1.234,
+        'memory_mib': {'first': 400.4, 'last': 401.0, 'peak': None},
+        'scores': {
+            'looked_at': scores(0.9),
+            'all': scores(0.8),
+            'streaming': scores(0.5, lag_ms=120.4, unanswered=1),
+        },
+    }
+    text = through_node({'through_node': told})
+    assert entries(text)['memory first / last / peak'] == '400 / 401 / - MiB'
+    assert entries(text)['CPU cores'] == '1.23'
+    assert '<th scope="col">looked at</th>' in text
+    row = '<th scope="row">car, AP11</th><td>0.900</td><td>0.800</td><td>0.500</td>'
+    assert row in text
+    assert '<th scope="row">car, recall</th><td>-</td><td>-</td><td>-</td>' in text
+    assert '120 ms older' in text
+    told['scores'] = None
+    assert 'looked at' not in through_node({'through_node': told})
 
 
 def test_gaps_are_told_in_seconds():

@@ -29,6 +29,7 @@ from squeezedet_ros.evaluation.drive_tables import (
     average_precision,
     settings_table,
     summary,
+    through_node,
 )
 from squeezedet_ros.evaluation.evaluator import EvaluationConfig
 
@@ -53,7 +54,7 @@ def write_drive_page(
     :raises ConfigError: when the record's settings name a class that it does not have.
     :raises DatasetError: when the images cannot be read.
     """
-    selection = _selection(record)
+    selection = _selection(record, report)
     overlap = report['counts']['min_overlap'] if 'counts' in report else None
     pictures = make_pictures(record, _choose(record, report, selection, overlap), images)
     data = page_data(record, selection, overlap)
@@ -68,6 +69,7 @@ def write_drive_page(
     ]
     sections = {
         'summary': ('Summary', summary(record, report)),
+        'node': ('Through the node', through_node(report)),
         'thresholds': ('At a threshold', thresholds(record, overlap)),
         'curves': ('Curves', curves(record, data)),
         'time': ('Over time', timeline(record, report)),
@@ -81,12 +83,15 @@ def write_drive_page(
     return path
 
 
-def _selection(record: DriveRecord) -> SelectionConfig:
-    """Return what the node would publish."""
+def _selection(record: DriveRecord, report: dict[str, Any]) -> SelectionConfig:
+    """Return what the node would publish; the report's thresholds are what it counts by."""
     given = record.settings.get('selection', {})
+    own = given.get('class_thresh', ())
+    if 'counts' in report:
+        own = [f'{name}={value!r}' for name, value in report['counts']['class_thresh'].items()]
     return SelectionConfig(
         plot_prob_thresh=record.plot_prob_thresh,
-        class_thresh=tuple(given.get('class_thresh', ())),
+        class_thresh=tuple(own),
         class_filter=tuple(given.get('class_filter', ())),
     )
 
@@ -98,7 +103,9 @@ def _choose(
     overlap: float | None,
 ) -> list[Choice]:
     if overlap is not None:
-        return choose_worst(record, selection, overlap, EvaluationConfig().gallery_frames)
+        count = record.settings.get('evaluation', {}).get('gallery_frames')
+        most = EvaluationConfig().gallery_frames if count is None else count
+        return choose_worst(record, selection, overlap, most)
     picked = report.get('drive', {}).get('picked', ())
     return [Choice(pick['frame'], pick['reason']) for pick in picked]
 

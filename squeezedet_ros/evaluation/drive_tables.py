@@ -10,7 +10,7 @@ import numpy as np
 from squeezedet_ros.evaluation.drive_gaps import find_gaps, frame_times
 from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
 from squeezedet_ros.evaluation.html_parts import Cell, facts, flat, folded, note, section, table
-from squeezedet_ros.evaluation.kitti_matching import DIFFICULTIES
+from squeezedet_ros.evaluation.kitti_matching import ALL, DIFFICULTIES
 
 _MOST_GAPS = 500
 _PERCENTILES = (50, 95, 99)
@@ -103,6 +103,53 @@ def _errors(report: dict[str, Any]) -> str:
     rows = [(kind, errors[kind], share) for kind, share in errors['shares'].items()]
     missed: tuple[Cell, ...] = ('missed', errors['missed'], None)
     return table(caption, ('kind', 'number', 'share'), [*rows, missed])
+
+
+def through_node(report: dict[str, Any]) -> str:
+    """Return what playing the bag into the node came to, scored in its ways; none offline."""
+    told = report.get('through_node')
+    if told is None:
+        return ''
+    memory = ' / '.join(_rounded(told['memory_mib'][key]) for key in ('first', 'last', 'peak'))
+    entries: dict[str, Cell] = {
+        'mode': told['mode'],
+        'rate': f'{told["rate"]:g}',
+        **{key: told[key] for key in ('sent', 'received', 'lost')},
+        'CPU cores': _rounded(told['cpu_cores'], 2),
+        'memory first / last / peak': f'{memory} MiB',
+    }
+    ways = {way: scores for way, scores in (told['scores'] or {}).items() if scores is not None}
+    return section('node', 'Through the node', facts(entries), *_way_tables(ways))
+
+
+def _rounded(value: float | None, digits: int = 0) -> str:
+    return '-' if value is None else f'{value:.{digits}f}'
+
+
+def _way_tables(ways: dict[str, Any]) -> Iterator[str]:
+    if not ways:
+        return
+    names = [way.replace('_', ' ') for way in ways]
+    text = (
+        'Looked at: only frames that the node looked at. All: what is in other frames is missed. '
+        'Streaming: at the time of each truth the newest detections published by then count.'
+    )
+    rows: list[tuple[Cell, ...]] = [('frames', *(report['images'] for report in ways.values()))]
+    for name in next(iter(ways.values()))['counts']['classes']:
+        for points in ('ap11', 'ap40'):
+            scores = (report['kitti'][points][name][ALL.name] for report in ways.values())
+            rows.append((f'{name}, {points.upper()}', *scores))
+        for rate in ('precision', 'recall'):
+            counts = (report['counts']['classes'][name][rate] for report in ways.values())
+            rows.append((f'{name}, {rate}', *counts))
+    yield note(text)
+    yield table(f'At difficulty {ALL.name}', ('', *names), rows)
+    if 'streaming' in ways:
+        lag, early = _rounded(ways['streaming']['lag_ms']), ways['streaming']['unanswered']
+        yield note(
+            f'What had been published was {lag} ms older than the truth on average; {early} '
+            'truths came before anything was.'
+        )
 
 
 def time_tables(record: DriveRecord, report: dict[str, Any]) -> str:

@@ -16,7 +16,7 @@ function chart(id, {x, y, data, series, range, hooks = {}, sync}) {
   });
   const made = new uPlot({
     width: place.clientWidth, height: 260, hooks,
-    cursor: {points: {size: 6}, ...(sync ? {sync: {key: sync}} : {drag: {x: false}})},
+    cursor: {points: {size: 6}, y: false, ...(sync ? {sync: {key: sync}} : {drag: {x: false}})},
     legend: {
       live: !sync && matchMedia('(hover: hover)').matches,
       markers: {dash: (u, index) => u.series[index].dash?.length ? 'dashed' : 'solid'},
