@@ -23,7 +23,7 @@ function chart(id, {x, y, data, series, range, hooks = {}, sync}) {
     },
     scales: {x: {time: false, range: range?.x}, y: {range: range?.y ?? ((u, low, high) => [0, (high || 1) * 1.05])}},
     axes: [axis(x, 34), axis(y, 48)],
-    series: [{label: x}, ...series.map(line => ({width: 2, points: {show: false}, ...line}))],
+    series: [{label: x}, ...series.map(line => ({width: 2, points: {filter: loneIn, size: 6, fill: (u, i) => u.series[i].stroke(u, i)}, ...line}))],
   }, data, place);
   charts.set(id, made);
   return made;
@@ -31,6 +31,12 @@ function chart(id, {x, y, data, series, range, hooks = {}, sync}) {
 
 function fitCharts() {
   charts.forEach((made, id) => made.setSize({width: $(id).clientWidth, height: made.height}));
+}
+
+/** Name the points that no line reaches, since there is nothing on either side. */
+function loneIn(u, index) {
+  const values = u.data[index], empty = i => (values[i] ?? null) === null;
+  return [...values.keys()].filter(i => !empty(i) && empty(i - 1) && empty(i + 1));
 }
 
 const UNIT = {x: [0, 1.02], y: [0, 1.02]};
@@ -120,7 +126,8 @@ function makeTimelines() {
   });
   const stages = Object.entries(drive.stages);
   if (stages.length) {
-    timeline('latency', 'milliseconds', stages.map(([, values]) => overTime(frame => values[frame])),
+    const spent = values => overTime(frame => drive.found[frame] === null ? null : values[frame]);
+    timeline('latency', 'milliseconds', stages.map(([, values]) => spent(values)),
       stages.map(([label], i) => ({label, stroke: () => colour(i), dash: DASHES[Math.floor(i / 7) % 2]})));
   }
   timeline('seen', 'detections', seenOverTime(),

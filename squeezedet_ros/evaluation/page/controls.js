@@ -6,8 +6,14 @@ const hasTruth = drive.truth.some(Boolean);
 let chosen;
 
 const $ = id => document.getElementById(id);
-const share = value => Number.isFinite(value) ? value.toFixed(3) : '–';
 const shorter = value => value.toFixed(3).replace(/0$/, '');
+
+/** Three digits, as Python prints them: ties go to the even one, and only sixteenths are ties. */
+function share(value) {
+  if (!Number.isFinite(value)) return '–';
+  const down = value * 16 % 2 === 1 && Math.floor(value * 1000) % 2 === 0;
+  return (down ? value - 1e-4 : value).toFixed(3);
+}
 
 function element(tag, attributes = {}, ...children) {
   const made = document.createElement(tag);
