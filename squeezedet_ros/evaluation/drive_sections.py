@@ -86,6 +86,9 @@ def timeline(record: DriveRecord, report: dict[str, Any]) -> str:
         for name in outcomes
     )
     last = len(record.frames) - 1
+    offline = ''
+    if record.settings.get('mode') == 'offline':
+        offline = note("Without a node: a frame's share of the batch that it was looked at with.")
     return section(
         'time',
         'Over time',
@@ -99,10 +102,12 @@ def timeline(record: DriveRecord, report: dict[str, Any]) -> str:
         '<button type="button" data-zoom="2">Wider</button>'
         '<output for="frame" id="frame-text"></output></div>',
         f'<ul class="key" aria-label="Gaps">{key}</ul>' if key else '',
-        '<h3>Latency</h3>' + _CHART.format('latency', 'milliseconds of each frame by stage')
+        f'<h3>Latency</h3>{offline}'
+        + _CHART.format('latency', 'milliseconds of each frame by stage')
         if any(frame.milliseconds for frame in record.frames)
         else '',
         '<h3>Detections</h3>' + _CHART.format('seen', 'detections of each frame by class'),
+        '<h3>Confidence</h3>' + _CHART.format('scores', 'mean probability of each frame by class'),
         time_tables(record, report),
     )
 

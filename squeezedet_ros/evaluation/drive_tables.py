@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
 from squeezedet_ros.evaluation.html_parts import Cell, facts, flat, folded, note, section, table
 from squeezedet_ros.evaluation.kitti_matching import ALL, DIFFICULTIES
 
-_MOST_GAPS = 500
+_MOST_ROWS = 500
 _PERCENTILES = (50, 95, 99)
 _TIME_COLUMNS = ('mean', 'p50', 'p95', 'p99', 'max')
 
@@ -162,12 +162,14 @@ def time_tables(record: DriveRecord, report: dict[str, Any]) -> str:
         parts.append(table('Milliseconds by stage', ('stage', *_TIME_COLUMNS), rows))
     if 'detections' in drive:
         parts.append(_class_table(drive))
-    gaps = list(_gap_rows(record))
-    if gaps:
-        columns = ('outcome', 'from (s)', 'to (s)', 'frames')
-        shown = table(f'The first {_MOST_GAPS} at most', columns, gaps[:_MOST_GAPS])
-        parts.append(folded(f'{len(gaps)} gaps', shown))
-    return '\n'.join(parts)
+    columns: tuple[str, ...] = ('outcome', 'from (s)', 'to (s)', 'frames')
+    parts.append(_folded_table('gaps', columns, list(_gap_rows(record))))
+    events = [
+        (event['frame'] + 1, event['class'], event['frames']) for event in drive.get('flicker', ())
+    ]
+    columns = ('frame', 'class', 'frames without it')
+    parts.append(_folded_table('objects that vanished for a frame or two', columns, events))
+    return '\n'.join(filter(None, parts))
 
 
 def _class_table(drive: dict[str, Any]) -> str:
@@ -183,10 +185,17 @@ def _class_table(drive: dict[str, Any]) -> str:
         for name, row in drive['detections'].items()
     ]
     caption = (
-        f'What was seen at {drive["plot_prob_thresh"]:g} or above; gone: not seen for so many '
-        'frames between two in which it was'
+        'What would be published; gone: how often an object was not seen for so many frames '
+        'between two in which it was'
     )
     return table(caption, (*columns, *(f'gone {frames}' for frames in gone)), rows)
+
+
+def _folded_table(name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    if not rows:
+        return ''
+    title = f'{len(rows)} {name}'
+    return folded(title, table(f'The first {_MOST_ROWS} at most', columns, rows[:_MOST_ROWS]))
 
 
 def _gap_rows(record: DriveRecord) -> Iterator[tuple[Cell, ...]]:

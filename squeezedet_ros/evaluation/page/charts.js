@@ -22,7 +22,7 @@ function chart(id, {x, y, data, series, range, hooks = {}, sync}) {
       markers: {dash: (u, index) => u.series[index].dash?.length ? 'dashed' : 'solid'},
     },
     scales: {x: {time: false, range: range?.x}, y: {range: range?.y ?? ((u, low, high) => [0, (high || 1) * 1.05])}},
-    axes: [axis(x, 34), axis(y, 48)],
+    axes: [axis(x, 34), axis(y, 56)],
     series: [{label: x}, ...series.map(line => ({width: 2, points: {filter: loneIn, size: 6, fill: (u, i) => u.series[i].stroke(u, i)}, ...line}))],
   }, data, place);
   charts.set(id, made);
@@ -130,29 +130,40 @@ function makeTimelines() {
     timeline('latency', 'milliseconds', stages.map(([, values]) => spent(values)),
       stages.map(([label], i) => ({label, stroke: () => colour(i), dash: DASHES[Math.floor(i / 7) % 2]})));
   }
-  timeline('seen', 'detections', seenOverTime(),
-    drive.classes.map((label, i) => ({label, stroke: () => colour(i), dash: DASHES[Math.floor(i / 7) % 2]})));
+  const lines = drive.classes.map((label, i) => (
+    {label, stroke: () => colour(i), dash: DASHES[Math.floor(i / 7) % 2]}));
+  const {counts, means} = seenOverTime();
+  timeline('seen', 'detections', counts, lines);
+  timeline('scores', 'mean probability', means, lines);
 }
 
+/** Return by class how many detections are published and their mean score, frame by frame. */
 function seenOverTime() {
   const now = thresholds();
-  const counts = drive.found.map((found, frame) => found === null ? null : countPublished(drive, frame, now));
-  return drive.classes.map((_, label) => chosen.leftOut.has(label)
-    ? moments.map(() => null) : overTime(frame => counts[frame]?.[label] ?? null));
+  const sums = drive.found.map((found, frame) => found === null ? null : sumPublished(drive, frame, now));
+  const rows = value => drive.classes.map((_, label) => chosen.leftOut.has(label)
+    ? moments.map(() => null) : overTime(frame => sums[frame] && value(sums[frame], label)));
+  return {
+    counts: rows((sum, label) => sum.counts[label]),
+    means: rows((sum, label) => sum.counts[label] ? sum.scores[label] / sum.counts[label] : null),
+  };
 }
 
 function updateTimelines() {
-  const made = charts.get('seen'), {min, max} = made.scales.x;
-  made.setData([moments.map(moment => moment.time), ...seenOverTime()]);
-  // New data shows all of the drive; what was zoomed to is kept.
-  if (min !== null) made.setScale('x', {min, max});
+  const {counts, means} = seenOverTime();
+  for (const [id, columns] of [['seen', counts], ['scores', means]]) {
+    const made = charts.get(id), {min, max} = made.scales.x;
+    made.setData([made.data[0], ...columns]);
+    // New data shows all of the drive; what was zoomed to is kept.
+    if (min !== null) made.setScale('x', {min, max});
+  }
   showFrame();
 }
 
 /** Say what happened in the frame that the slider names, and point at it in both charts. */
 function showFrame() {
   const frame = Number($('frame').value), time = drive.times[frame];
-  const counts = countPublished(drive, frame, thresholds());
+  const {counts} = sumPublished(drive, frame, thresholds());
   const seen = drive.classes.map((name, label) => `${name} ${counts[label]}`).join(', ');
   const spent = Object.entries(drive.stages).filter(([, values]) => values[frame] !== null)
     .map(([name, values]) => `${name} ${values[frame]} ms`).join(', ');
@@ -167,12 +178,12 @@ function followCursor(u) {
   showFrame();
 }
 
+const timelines = () => ['latency', 'seen', 'scores'].flatMap(id => charts.get(id) ?? []);
+
 /** Show a stretch of the drive, so many times as long as the one that is seen, about the frame. */
 function zoom(factor) {
   const last = moments.at(-1).time, time = drive.times[$('frame').value];
-  for (const id of ['latency', 'seen']) {
-    const made = charts.get(id);
-    if (!made) continue;
+  for (const made of timelines()) {
     const half = factor * (made.scales.x.max - made.scales.x.min) / 2;
     made.setScale('x', {min: Math.max(0, time - half), max: Math.min(last, time + half)});
   }
@@ -181,8 +192,8 @@ function zoom(factor) {
 
 function pointAtFrame() {
   showFrame();
-  for (const id of ['latency', 'seen']) {
-    const made = charts.get(id), x = drive.times[$('frame').value];
-    made?.setCursor({left: made.valToPos(x, 'x'), top: made.over.clientHeight / 2});
+  for (const made of timelines()) {
+    const x = drive.times[$('frame').value];
+    made.setCursor({left: made.valToPos(x, 'x'), top: made.over.clientHeight / 2});
   }
 }

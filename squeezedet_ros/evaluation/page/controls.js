@@ -145,7 +145,7 @@ const scoredRows = () => countMatches(drive, thresholds(), chosen.withDropped);
 function seenRows() {
   const rows = drive.classes.map(() => ({seen: 0, frames: 0}));
   const now = thresholds();
-  drive.found.forEach((_, frame) => countPublished(drive, frame, now).forEach((count, label) => {
+  drive.found.forEach((_, frame) => sumPublished(drive, frame, now).counts.forEach((count, label) => {
     rows[label].seen += count;
     rows[label].frames += count > 0;
   }));

@@ -31,13 +31,16 @@ function isPublished(drive, thresholds, place) {
   return drive.scores[place] >= thresholds[label];
 }
 
-function countPublished(drive, frame, thresholds) {
-  const counts = drive.classes.map(() => 0);
+/** Count what is published of a frame and add up its scores, by label. */
+function sumPublished(drive, frame, thresholds) {
+  const counts = drive.classes.map(() => 0), scores = drive.classes.map(() => 0);
   for (let place = drive.starts[frame]; place < drive.starts[frame + 1]; place++) {
     const label = drive.labels[place];
-    if (label < counts.length && isPublished(drive, thresholds, place)) counts[label]++;
+    if (label >= counts.length || !isPublished(drive, thresholds, place)) continue;
+    counts[label]++;
+    scores[label] += drive.scores[place];
   }
-  return counts;
+  return {counts, scores};
 }
 
 /**
