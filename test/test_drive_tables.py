@@ -5,6 +5,7 @@ from kitti_scenes import found, truth
 from squeezedet_ros.evaluation.drive_tables import (
     average_precision,
     summary,
+    sweep_table,
     through_node,
     time_tables,
 )
@@ -78,6 +79,18 @@ def test_the_ways_of_scoring_stand_side_by_side():
     assert '120 ms older' in text
     told['scores'] = None
     assert 'looked at' not in through_node({'through_node': told})
+
+
+def test_a_sweep_has_a_row_for_each_setting():
+    rates = {'precision': 0.5, 'recall': None}
+    row = {'top_n': 64, 'plot_prob_thresh': 0.1, 'select_ms': 1.5, 'detections_per_frame': 2.0}
+    sweep = {'frames': 3, 'with_truth': 0, 'min_overlap': 0.5, 'network_ms': 20.0, 'rows': [row]}
+    cells = '<th scope="row">64</th><td>0.1</td><td>1.500</td><td>2.000</td>'
+    assert f'{cells}</tr>' in sweep_table({'sweep': sweep})
+    row |= {'all': rates, 'classes': {'car': rates}}
+    assert f'{cells}<td>0.500</td><td>-</td><td>0.500</td><td>-</td></tr>' in sweep_table(
+        {'sweep': sweep}
+    )
 
 
 def test_gaps_are_told_in_seconds():

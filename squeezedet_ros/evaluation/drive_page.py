@@ -29,6 +29,7 @@ from squeezedet_ros.evaluation.drive_tables import (
     average_precision,
     settings_table,
     summary,
+    sweep_table,
     through_node,
 )
 from squeezedet_ros.evaluation.evaluator import EvaluationConfig
@@ -75,6 +76,7 @@ def write_drive_page(
         'time': ('Over time', timeline(record, report)),
         'gallery': ('Frames', gallery(record, pictures, overlap)),
         'ap': ('Average precision', average_precision(report)),
+        'sweep': ('Other settings', sweep_table(report)),
         'settings': ('Settings', settings_table(record)),
     }
     path = directory / PAGE

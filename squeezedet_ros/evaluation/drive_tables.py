@@ -152,6 +152,37 @@ def _way_tables(ways: dict[str, Any]) -> Iterator[str]:
         )
 
 
+def sweep_table(report: dict[str, Any]) -> str:
+    """Return what other settings of the selection would give; none without a sweep."""
+    sweep = report.get('sweep')
+    if sweep is None:
+        return ''
+    rates = ('precision', 'recall')
+    classes = list(sweep['rows'][0].get('classes', ()))
+    scored = ['all', *classes] if classes else []
+    columns = ['top_n', 'plot_prob_thresh', 'select ms', 'a frame']
+    columns += [f'{name} {rate}' for name in scored for rate in rates]
+    rows = [
+        (
+            row['top_n'],
+            f'{row["plot_prob_thresh"]:g}',
+            row['select_ms'],
+            row['detections_per_frame'],
+            *(
+                {'all': row['all'], **row['classes']}[name][rate]
+                for name in scored
+                for rate in rates
+            ),
+        )
+        for row in sweep['rows']
+    ]
+    caption = (
+        f'{sweep["frames"]} frames, {sweep["with_truth"]} with truth, overlap '
+        f'{sweep["min_overlap"]:g}; the network took {sweep["network_ms"]:.1f} ms'
+    )
+    return section('sweep', 'Other settings', table(caption, columns, rows))
+
+
 def time_tables(record: DriveRecord, report: dict[str, Any]) -> str:
     """Return the tables below the timeline: stages, what was seen of each class, gaps."""
     drive = report.get('drive', {})
