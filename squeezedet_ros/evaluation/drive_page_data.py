@@ -47,7 +47,7 @@ def page_data(
     Per frame there are ``times`` in seconds since the first, ``outcomes``, ``stages`` in
     milliseconds, ``found``, how many detections were recorded or null where nobody looked, and
     ``truth``, :class:`FrameMatches`'s objects or null. Per detection, frame after frame, there are
-    ``scores`` (float32), ``labels`` and ``flags`` (uint8) in base64.
+    ``scores`` (float32), ``labels`` (uint16) and ``flags`` (uint8) in base64, little-endian.
 
     :param selection: what the page shows at first.
     :param min_overlap: intersection over union that a match must exceed; None without truth.
@@ -69,7 +69,7 @@ def page_data(
             None if frame.detections is None else len(frame.detections) for frame in record.frames
         ],
         'scores': _base64(np.concatenate([np.zeros(0, '<f4'), *(each.scores for each in found)])),
-        'labels': _base64(np.concatenate([np.zeros(0), *(each.labels for each in found)]), 'u1'),
+        'labels': _base64(np.concatenate([np.zeros(0), *(each.labels for each in found)]), '<u2'),
         'flags': _base64(_flags(matches, found), 'u1'),
         'truth': [match and match.objects for match in matches],
         'stages': _stages(record),

@@ -143,7 +143,7 @@ def _way_tables(ways: dict[str, Any]) -> Iterator[str]:
             counts = (report['counts']['classes'][name][rate] for report in ways.values())
             rows.append((f'{name}, {rate}', *counts))
     yield note(text)
-    yield table(f'At difficulty {ALL.name}', ('', *names), rows)
+    yield table(f'At difficulty {ALL.name}', ('score', *names), rows)
     if 'streaming' in ways:
         lag, early = _rounded(ways['streaming']['lag_ms']), ways['streaming']['unanswered']
         yield note(

@@ -12,7 +12,7 @@ function openDrive(data) {
     ...data,
     starts,
     scores: column(data.scores, Float32Array),
-    labels: column(data.labels, Uint8Array),
+    labels: column(data.labels, Uint16Array),
     flags: column(data.flags, Uint8Array),
   };
 }
