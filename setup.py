@@ -33,7 +33,9 @@ setup(
     ],
     python_requires='>=3.10',
     packages=find_packages(include=[package_name, f'{package_name}.*']),
-    package_data={package_name: ['py.typed', 'weights/*.safetensors', 'weights/*.md']},
+    package_data={
+        package_name: ['py.typed', 'weights/*.safetensors', 'weights/*.md', 'evaluation/page/*']
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
         (f'share/{package_name}', ['package.xml']),

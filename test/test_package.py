@@ -170,7 +170,13 @@ def test_pip_puts_commands_in_bin(source, tmp_path):
     package = {name for name in names if name.startswith('squeezedet_ros/')}
     on_disk = {
         str(path.relative_to(ROOT))
-        for pattern in ('*.py', 'py.typed', 'weights/*.safetensors', 'weights/*.md')
+        for pattern in (
+            '*.py',
+            'py.typed',
+            'weights/*.safetensors',
+            'weights/*.md',
+            'evaluation/page/*',
+        )
         for path in (ROOT / 'squeezedet_ros').rglob(pattern)
     }
     assert package == on_disk
