@@ -51,7 +51,11 @@ def make_record():
         detections=seen(2, ids=np.array([7, 0])),
     )
     empty = FrameRecord(
-        stamp_ns=STAMP + 2, size=(1, 2), outcome='detected', detections=Detections.empty()
+        stamp_ns=STAMP + 2,
+        size=(1, 2),
+        outcome='detected',
+        detections=Detections.empty(),
+        name='000002',
     )
     lost = FrameRecord(stamp_ns=STAMP + 3, size=None, outcome='undecodable', detections=None)
     return DriveRecord(
@@ -80,7 +84,7 @@ def test_every_number_comes_back_as_it_was(tmp_path):
         assert getattr(back, name) == getattr(record, name)
     assert len(back.frames) == len(record.frames)
     for one, other in zip(record.frames, back.frames, strict=True):
-        for name in ('stamp_ns', 'size', 'outcome', 'milliseconds', 'published_ns'):
+        for name in ('stamp_ns', 'size', 'outcome', 'milliseconds', 'published_ns', 'name'):
             assert getattr(one, name) == getattr(other, name)
         assert_same_columns(one.detections, other.detections)
         assert_same_columns(one.truth, other.truth)

@@ -37,6 +37,7 @@ class FrameRecord:
     :param milliseconds: what each stage took, by its name in ``frame_status``.
     :param published_ns: when its detections were published, on the clock of the stamps; None
         offline.
+    :param name: in its data set; empty where it has none, as in a bag.
     """
 
     stamp_ns: int
@@ -46,6 +47,7 @@ class FrameRecord:
     truth: GroundTruth | None = None
     milliseconds: dict[str, float] = field(default_factory=dict)
     published_ns: int | None = None
+    name: str = ''
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -135,6 +137,8 @@ def _frame_to_json(frame: FrameRecord) -> dict[str, Any]:
         line['milliseconds'] = {key: round(value, 3) for key, value in frame.milliseconds.items()}
     if frame.published_ns is not None:
         line['published_ns'] = frame.published_ns
+    if frame.name:
+        line['name'] = frame.name
     return line
 
 
@@ -187,6 +191,7 @@ def _frame_from_json(line: dict[str, Any]) -> FrameRecord:
         truth=None if truth is None else _truth_from_json(truth),
         milliseconds=line.get('milliseconds', {}),
         published_ns=line.get('published_ns'),
+        name=line.get('name', ''),
     )
 
 
