@@ -29,6 +29,8 @@ from squeezedet_ros.evaluation.kitti_matching import (
 
 Integers = NDArray[np.int64]
 
+_NO_COUNTS = np.zeros(0), np.zeros(0, np.int64), np.zeros(0, np.int64)
+
 
 class _Steps(NamedTuple):
     """
@@ -100,39 +102,39 @@ def split_curve(
     recalled.sort(reverse=True)
     scores = np.array([score for score, _ in recalled])
     lowest = scores[-1] if len(scores) else np.inf
-    parts = [
-        _frame_changes(frame, scene, difficulty, min_overlap, lowest)
-        for frame, scene in enumerate(scenes)
-    ]
-    changes = np.concatenate([np.zeros((0, 4)), *parts])
-    changes = changes[np.argsort(-changes[:, 0], kind='stable')]
+    parts = [_counts(scene, difficulty, min_overlap, lowest) for scene in scenes]
+    frames = np.repeat(np.arange(len(scenes)), [len(part[0]) for part in parts])
+    falling, hits, false_alarms = map(np.concatenate, zip(_NO_COUNTS, *parts, strict=True))
     return CurveByFrame(
         np.array([count_truth([scene], difficulty) for scene in scenes], np.int64),
         np.array([frame for _, frame in recalled], np.int64),
-        _steps(changes[:, (0, 1, 2)], scores),
-        _steps(changes[:, (0, 1, 3)], scores),
+        _steps(falling, frames, hits, scores),
+        _steps(falling, frames, false_alarms, scores),
     )
 
 
-def _frame_changes(
-    frame: int, scene: Scene, difficulty: Difficulty, min_overlap: float, lowest: float
-) -> NDArray[np.float64]:
-    """Return (E, 4): score, frame, change of the hits and of the false alarms, scores falling."""
+def _counts(
+    scene: Scene, difficulty: Difficulty, min_overlap: float, lowest: float
+) -> tuple[NDArray[np.float64], Integers, Integers]:
+    """Return the scores of a frame, falling, and its hits and false alarms at each."""
     own = scene.scores[scene.labelled]
-    scores = np.unique(own[own >= lowest])[::-1]
+    scores = np.sort(own[own >= lowest])[::-1]
+    if not len(scores):
+        return _NO_COUNTS
     hits, false_alarms, _ = count_outcomes([scene], difficulty, min_overlap, scores.tolist())
-    columns = (
-        scores,
-        np.full(len(scores), frame),
-        *(np.diff(counts, prepend=0) for counts in (hits, false_alarms)),
-    )
-    return np.stack(columns, 1).astype(np.float64)
+    return scores.astype(np.float64), hits, false_alarms
 
 
-def _steps(changes: NDArray[np.float64], scores: NDArray[np.float64]) -> _Steps:
-    kept = changes[changes[:, 2] != 0]
-    ends = np.searchsorted(-kept[:, 0], -scores, side='right')
-    return _Steps(kept[:, 1].astype(np.int64), kept[:, 2].astype(np.int64), ends)
+def _steps(
+    falling: NDArray[np.float64], frames: Integers, counts: Integers, scores: NDArray[np.float64]
+) -> _Steps:
+    changes = counts.copy()
+    same = frames[1:] == frames[:-1]
+    changes[1:][same] -= counts[:-1][same]
+    kept = np.flatnonzero(changes)
+    kept = kept[np.argsort(-falling[kept], kind='stable')]
+    ends = np.searchsorted(-falling[kept], -scores, side='right')
+    return _Steps(frames[kept], changes[kept], ends)
 
 
 def draw_weights(frames: int, block: int, seed: int, resamples: int) -> Iterator[Integers]:
