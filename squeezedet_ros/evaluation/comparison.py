@@ -187,7 +187,7 @@ def _frame_notes(paired: Paired, config: ComparisonConfig) -> list[str]:
         (counts.other_truth, "frames with another truth in B than in A; A's counts for both"),
         (counts.shared - counts.with_truth, 'compared frames without truth, not scored'),
     ]
-    notes = [f'{number} {text}' for number, text in told if number]
+    notes = [f'{text}: {number}' for number, text in told if number]
     if paired.left_out:
         notes.append(f'classes of one side only, left out: {", ".join(paired.left_out)}')
     return notes

@@ -147,7 +147,8 @@ def _is_seen(*frames: FrameRecord) -> bool:
 def _nothing_shared(a: DriveRecord, b: DriveRecord, named: bool, shared: int) -> str:
     if shared:
         return (
-            f'of the {shared} frames that {a.name} and {b.name} share, none was looked at by both'
+            f'expected frames that both looked at, got none among the {shared} that {a.name} and '
+            f'{b.name} share'
         )
     what = 'name' if named else 'stamp'
     spans = (
