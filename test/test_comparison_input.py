@@ -78,13 +78,21 @@ def test_a_bag_of_detections(tmp_path):
 
 def test_truth_of_a_bag(tmp_path):
     path = write_bag(tmp_path / 'bag', [(5, car(0.9), TRUTH), (6, car(0.9), None)])
-    side = with_bag_truth(load_evaluated(path).record, path)
+    side = with_bag_truth(load_evaluated(path).record, path, {})
     assert [item.truth is None for item in side.frames] == [False, True]
-    assert side.frames[0].truth.names == ('Car',)
+    assert side.frames[0].truth.names == ('car',)
     with pytest.raises(DatasetError, match='none of the 1 stamps of drive'):
-        with_bag_truth(record(frame(99, car(0.9))), path)
+        with_bag_truth(record(frame(99, car(0.9))), path, {})
+    bare = write_bag(tmp_path / 'bare', [(5, car(0.9), None)])
     with pytest.raises(DatasetError, match=r'0 topics of ground truth, .* --truth-topic'):
-        with_bag_truth(record(frame(5, None)), write_bag(tmp_path / 'b', [(5, car(0.9), None)]))
+        with_bag_truth(record(frame(5, None)), bare, {})
+
+
+def test_aliases_name_the_truth(tmp_path):
+    told = truth(('Truck', *BOX), ('Dog', *AWAY))
+    path = write_bag(tmp_path / 'bag', [(5, car(0.9), told)])
+    side = with_bag_truth(load_evaluated(path).record, path, {'Truck': 'car'})
+    assert side.frames[0].truth.names == ('car', 'Dog')
 
 
 @pytest.mark.parametrize(

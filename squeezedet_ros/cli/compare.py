@@ -27,6 +27,7 @@ from squeezedet_ros.evaluation.comparison_report import format_comparison
 from squeezedet_ros.evaluation.curves import require_matplotlib
 from squeezedet_ros.evaluation.frame_changes import FrameChange
 from squeezedet_ros.evaluation.pairing import Paired
+from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.visualization import Image
 
 _REGRESSION = 1
@@ -54,6 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--truth-topic', metavar='TOPIC', help='of it; needed where it has several'
+    )
+    parser.add_argument(
+        '--aliases', nargs='+', default=[], help='labels of it scored as a class, LABEL=CLASS'
     )
     add_json_option(parser)
     parser.add_argument(
@@ -103,7 +107,8 @@ def run(arguments: argparse.Namespace) -> int:
 def _with_truth(side: Evaluated, arguments: argparse.Namespace) -> Evaluated:
     if side.record is None:
         raise ConfigError(f'--truth is for records and bags of detections, got {side.path}')
-    record = with_bag_truth(side.record, arguments.truth, arguments.truth_topic)
+    aliases = TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
+    record = with_bag_truth(side.record, arguments.truth, aliases, arguments.truth_topic)
     return side._replace(record=record)
 
 

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from squeezedet_ros.data.class_names import with_class_names
 from squeezedet_ros.errors import DatasetError
 from squeezedet_ros.evaluation.drive_record import (
     DriveRecord,
@@ -146,10 +147,13 @@ def _read_bag(path: Path, topic: str | None) -> DriveRecord:
     )
 
 
-def with_bag_truth(record: DriveRecord, bag_path: Path, topic: str | None = None) -> DriveRecord:
+def with_bag_truth(
+    record: DriveRecord, bag_path: Path, aliases: dict[str, str], topic: str | None = None
+) -> DriveRecord:
     """
     Return a record with what a bag says is truly in its frames, by exact stamp.
 
+    :param aliases: class by label, of labels that count as a class of another name.
     :param topic: of the truth; None for the only ``*/ground_truth`` there is.
     :raises DatasetError: when the bag cannot be read, or truth and record share no stamp.
     """
@@ -162,7 +166,10 @@ def with_bag_truth(record: DriveRecord, bag_path: Path, topic: str | None = None
                 f'{bag_path} has {len(known)} topics of ground truth, expected one; choose with '
                 f'--truth-topic from {", ".join(sorted(bag.topics))}'
             )
-        truth = bag.ground_truth(topic or known[0])
+        truth = {
+            stamp_ns: with_class_names(told, record.classes, aliases)
+            for stamp_ns, told in bag.ground_truth(topic or known[0]).items()
+        }
     frames = [replace(frame, truth=truth.get(frame.stamp_ns)) for frame in record.frames]
     if all(frame.truth is None for frame in frames):
         raise DatasetError(
