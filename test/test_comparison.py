@@ -1,5 +1,6 @@
 """Two evaluations side by side, by hand."""
 
+from dataclasses import replace
 import json
 from pathlib import Path
 
@@ -126,6 +127,25 @@ def test_without_truth_agreement_is_what_there_is():
     assert 'agreement 0.500 is below 0.6' in format_comparison(strict.report)
 
 
+def test_dropped_frames_are_missed_where_all_count():
+    """B did not look at 20 of 40 cars; 19/40 of AP40 are left as in the regression above."""
+    truths, seen = forty(40)
+    a = evaluated(truths, seen, 'a')
+    frames = [
+        replace(item, detections=item.detections if place < 20 else None)
+        for place, item in enumerate(a.record.frames)
+    ]
+    b = a._replace(report=None, record=replace(a.record, frames=frames))
+    scores = {}
+    for scoring in ('looked_at', 'all'):
+        found = compare(a, b, ComparisonConfig(resamples=5, scoring=scoring))
+        change = found.report['ap']['kitti']['ap40']['car']['all']
+        scores[scoring] = [change['a'], change['b']]
+        assert 'shared frames that B did not look at' in found.report['notes'][0]
+    assert scores['looked_at'] == pytest.approx([19 / 40] * 2)
+    assert scores['all'] == pytest.approx([39 / 40, 19 / 40])
+
+
 def test_a_record_of_another_run_is_told():
     a, b = evaluated(*forty(40), 'a'), evaluated(*forty(40), 'b')
     assert compare(a, b, FAST).report['notes'] == []
@@ -136,7 +156,7 @@ def test_a_record_of_another_run_is_told():
 
 def test_certain_falls_need_frames():
     bare = evaluated(*forty(40), 'a', with_record=False)
-    with pytest.raises(ConfigError, match=r'min_agreement need .* no record of a'):
+    with pytest.raises(ConfigError, match=r'other scoring than looked_at need .* no record of a'):
         compare(bare, bare, ComparisonConfig(only_certain=True))
 
 

@@ -12,7 +12,7 @@ TRUTH = truth(('Car', *BOX))
 
 
 def rank(a, b):
-    paired = pair_records(record(*a), record(*b), 'skip')
+    paired = pair_records(record(*a), record(*b), 'looked_at')
     pairs = zip(paired.a.published, paired.b.published, strict=True)
     matches = [match_frame(*pair, len(paired.classes), 0.5) for pair in pairs]
     return paired, rank_changes(paired, matches, 0.5)

@@ -18,7 +18,7 @@ from squeezedet_ros.evaluation.average_precision import (
 from squeezedet_ros.evaluation.bootstrap import CurveByFrame, draw_weights, split_curve
 from squeezedet_ros.evaluation.comparison_input import POINTS, score_sections
 from squeezedet_ros.evaluation.kitti_matching import ALL, DIFFICULTIES, make_scenes
-from squeezedet_ros.evaluation.pairing import Side, Unseen
+from squeezedet_ros.evaluation.pairing import Scoring, Side
 from squeezedet_ros.evaluation.report import graded_classes
 from tqdm import tqdm
 
@@ -53,18 +53,18 @@ class ComparisonConfig:
         'and 1 makes its intervals too narrow',
         bounds=(1, 100_000),
     )
-    seed: int = setting(0, 'of the draws', bounds=(0, 2**63 - 1))
+    seed: int = setting(0, 'of the draws', bounds=(0, 1_000_000))
     min_overlap: float = setting(
         DEFAULT_MIN_OVERLAP,
         'intersection over union of a match: in the second table, of two detections that agree, '
         'and for the errors of a frame',
         bounds=(0.0, 1.0),
     )
-    unseen: Unseen = setting(
-        'skip',
-        'a frame that one side did not look at: skip (left out of both) or miss (nothing was '
-        'seen in it)',
-        choices=Unseen,
+    scoring: Scoring = setting(
+        'looked_at',
+        'frames that count: looked_at (by both), all (what was dropped is missed) or streaming '
+        '(what had been published at the time of a frame; both through the node)',
+        choices=Scoring,
     )
     min_agreement: float = setting(
         0.0,

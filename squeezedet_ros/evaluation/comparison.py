@@ -52,10 +52,11 @@ def compare(a: Evaluated, b: Evaluated, config: ComparisonConfig) -> Comparison:
     :raises DatasetError: when the two have nothing in common.
     """
     if a.record is not None and b.record is not None:
-        return _by_frames(a, b, pair_records(a.record, b.record, config.unseen), config)
-    if config.only_certain or config.min_agreement:
+        return _by_frames(a, b, pair_records(a.record, b.record, config.scoring), config)
+    if config.only_certain or config.min_agreement or config.scoring != 'looked_at':
         raise ConfigError(
-            'only_certain and min_agreement need what was seen in each frame, got no record of '
+            'only_certain, min_agreement and other scoring than looked_at need what was seen in '
+            'each frame, got no record of '
             f'{a.path if a.record is None else b.path} (squeezedet evaluate --save-record)'
         )
     if a.report is None or b.report is None:
@@ -91,13 +92,15 @@ def _by_frames(a: Evaluated, b: Evaluated, paired: Paired, config: ComparisonCon
     if truths and coco_available():
         scores = [evaluate_coco(truths, side.detections, classes) for side in (first, second)]
         report['coco'] = _coco_changes(*scores)
+    # A report's own tables are of what was looked at.
+    stale = _stale_notes(a, b, paired, changes) if config.scoring == 'looked_at' else []
     report |= {
         'classes': list(classes),
         'classes_left_out': list(paired.left_out),
         'frames': paired.counts._asdict(),
         'frames_that_changed': len(changed),
         'changed_frames': [item.to_json(paired) for item in changed[: config.changed_frames]],
-        'notes': _frame_notes(paired, config) + _stale_notes(a, b, paired, changes),
+        'notes': _frame_notes(paired, config) + stale,
     }
     return Comparison(report, paired, changed[: config.changed_frames])
 
@@ -177,12 +180,16 @@ def _table_notes(a: dict[str, Any], b: dict[str, Any], name_a: str, name_b: str)
 
 def _frame_notes(paired: Paired, config: ComparisonConfig) -> list[str]:
     counts = paired.counts
-    treated = 'left out' if config.unseen == 'skip' else 'counted as seen empty'
+    treated = {
+        'looked_at': 'did not look at, left out',
+        'all': 'did not look at, nothing seen',
+        'streaming': 'had published nothing for yet, nothing seen',
+    }[config.scoring]
     told = [
         (counts.only_a, 'frames of A only, left out'),
         (counts.only_b, 'frames of B only, left out'),
-        (counts.unseen_a, f'shared frames that A did not look at, {treated}'),
-        (counts.unseen_b, f'shared frames that B did not look at, {treated}'),
+        (counts.unseen_a, f'shared frames that A {treated}'),
+        (counts.unseen_b, f'shared frames that B {treated}'),
         (counts.repeated, 'frames of a name or stamp that was there before, left out'),
         (counts.other_truth, "frames with another truth in B than in A; A's counts for both"),
         (counts.shared - counts.with_truth, 'compared frames without truth, not scored'),

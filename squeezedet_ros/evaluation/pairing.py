@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -11,8 +11,9 @@ from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.errors import DatasetError
 from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
+from squeezedet_ros.evaluation.streaming_ap import newest_published
 
-Unseen = Literal['skip', 'miss']
+Scoring = Literal['looked_at', 'all', 'streaming']
 _Key = str | int
 
 
@@ -41,7 +42,8 @@ class FrameCounts(NamedTuple):
     :param with_truth: those of them of which the truth is known.
     :param only_a: in A alone.
     :param only_b: in B alone.
-    :param unseen_a: in both, but not looked at by A; left out, or counted as seen empty.
+    :param unseen_a: in both, but not looked at by A, or streaming, before anything was published;
+        left out of what was looked at, else nothing was seen in them.
     :param unseen_b: the same of B.
     :param repeated: of a stamp or name that was there before; the first counts.
     :param other_truth: with another truth in B than in A; that of A counts.
@@ -83,20 +85,23 @@ class Paired:
         return truths, self.a.rows(rows), self.b.rows(rows)
 
 
-def pair_records(a: DriveRecord, b: DriveRecord, unseen: Unseen) -> Paired:
+def pair_records(a: DriveRecord, b: DriveRecord, scoring: Scoring) -> Paired:
     """
     Find the frames that two records share: by name where all have one, else by stamp.
 
-    :param unseen: whether to leave out a frame that one of them did not look at, or to count it
-        as one in which it saw nothing.
-    :raises DatasetError: when no frame or no class is shared.
+    :param scoring: which of the ways of :mod:`.streaming_ap`; in a frame that was not looked at
+        nothing was seen, or with ``looked_at`` it is left out of both.
+    :raises DatasetError: when no frame or no class is shared, or streaming is asked for and a
+        record does not say when detections were published.
     """
+    if scoring == 'streaming':
+        a, b = _streamed(a), _streamed(b)
     classes, left_out = _shared_classes(a, b)
     named = all(frame.name for record in (a, b) for frame in record.frames)
     first, second = _by_key(a, named), _by_key(b, named)
     shared = [key for key in first if key in second]
     pairs = [(first[key], second[key]) for key in shared]
-    looked = [pair for pair in pairs if unseen == 'miss' or _is_seen(*pair)]
+    looked = [pair for pair in pairs if scoring != 'looked_at' or _is_seen(*pair)]
     if not looked:
         raise DatasetError(_nothing_shared(a, b, named, len(shared)))
     truths = [one.truth if one.truth is not None else other.truth for one, other in looked]
@@ -118,6 +123,19 @@ def pair_records(a: DriveRecord, b: DriveRecord, unseen: Unseen) -> Paired:
             other_truth=sum(_differs(one.truth, other.truth) for one, other in looked),
         ),
     )
+
+
+def _streamed(record: DriveRecord) -> DriveRecord:
+    """Return a record with the newest detections that were published at the stamp of a frame."""
+    frames = record.frames
+    if any(frame.detections is not None and frame.published_ns is None for frame in frames):
+        raise DatasetError(
+            f'expected the times at which detections were published, got none in {record.name}: '
+            'streaming is of drives through the node'
+        )
+    newest = [None if row is None else frames[row].detections for row in newest_published(frames)]
+    pairs = zip(frames, newest, strict=True)
+    return replace(record, frames=[replace(frame, detections=seen) for frame, seen in pairs])
 
 
 def _shared_classes(a: DriveRecord, b: DriveRecord) -> tuple[tuple[str, ...], tuple[str, ...]]:
