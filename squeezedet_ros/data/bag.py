@@ -20,7 +20,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability
+from rosbags.interfaces import (
+    Connection,
+    ConnectionExtRosbag2,
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
 from rosbags.rosbag2 import ReaderError, StoragePlugin, Writer, WriterError
 from rosbags.serde import SerdeError
 from squeezedet_ros.data.ground_truth import GroundTruth
@@ -46,6 +55,17 @@ _IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 _JPEG_QUALITY = 95
 # Version 9 writes QoS in a form that readers of older versions do not know.
 _METADATA_VERSION: Literal[8] = 8
+_LATCHED = Qos(
+    QosHistory.KEEP_LAST,
+    1,
+    QosReliability.RELIABLE,
+    QosDurability.TRANSIENT_LOCAL,
+    QosTime(0, 0),
+    QosTime(0, 0),
+    QosLiveliness.SYSTEM_DEFAULT,
+    QosTime(0, 0),
+    avoid_ros_namespace_conventions=False,
+)
 _READ_ERRORS = (
     AnyReaderError,
     ReaderError,
@@ -62,6 +82,11 @@ _READ_ERRORS = (
 def image_topic(camera: str, *, compressed: bool = False) -> str:
     """Return the topic of a camera's images."""
     return f'{camera}/image_raw/compressed' if compressed else f'{camera}/image_raw'
+
+
+def camera_of(topic: str) -> str:
+    """Return the camera of an image topic."""
+    return topic.lstrip('/').removesuffix('/compressed').removesuffix('/image_raw')
 
 
 def truth_topic(camera: str) -> str:
@@ -144,7 +169,7 @@ class BagWriter:
             message: Message = types[COMPRESSED_IMAGE](
                 header=header, format=text, data=data.ravel()
             )
-            self._write(topic, COMPRESSED_IMAGE, stamp_ns, message)
+            self.write_message(topic, COMPRESSED_IMAGE, stamp_ns, message)
             return
         height, width, channels = image.shape
         message = types[IMAGE](
@@ -156,20 +181,36 @@ class BagWriter:
             step=width * channels,
             data=np.ascontiguousarray(image).ravel(),
         )
-        self._write(topic, IMAGE, stamp_ns, message)
+        self.write_message(topic, IMAGE, stamp_ns, message)
 
     def write_ground_truth(self, camera: str, stamp_ns: int, truth: GroundTruth) -> None:
         """Write what is truly in the image of the same stamp."""
         message = truth_to_message(truth, make_header(stamp_ns, camera))
-        self._write(truth_topic(camera), DETECTION_2D_ARRAY, stamp_ns, message)
+        self.write_message(truth_topic(camera), DETECTION_2D_ARRAY, stamp_ns, message)
 
-    def _write(self, topic: str, kind: str, stamp_ns: int, message: Message) -> None:
+    def write_message(
+        self, topic: str, kind: str, recorded_ns: int, message: Message, *, latched: bool = False
+    ) -> None:
+        """
+        Write a message of the shared typestore.
+
+        :param latched: whether a player is to keep it for those who subscribe later.
+        """
+        qos = [_LATCHED] if latched else []
+        self._append(topic, kind, recorded_ns, typestore().serialize_cdr(message, kind), qos)
+
+    def write_raw(self, message: RawMessage) -> None:
+        """Write a message of a type in the shared typestore, as it lay in another bag."""
+        self._append(*message, [])
+
+    def _append(
+        self, topic: str, kind: str, recorded_ns: int, data: bytes | memoryview, qos: list[Qos]
+    ) -> None:
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
-                f'/{topic.lstrip("/")}', kind, typestore=typestore()
+                f'/{topic.lstrip("/")}', kind, typestore=typestore(), offered_qos_profiles=qos
             )
-        data = typestore().serialize_cdr(message, kind)
-        self._writer.write(self._connections[topic], stamp_ns, data)
+        self._writer.write(self._connections[topic], recorded_ns, data)
 
 
 class BagReader:
