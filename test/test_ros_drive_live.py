@@ -14,7 +14,8 @@ from squeezedet_ros.cli.drive_live import (
 )
 from squeezedet_ros.cli.drive_through_node import DriveError
 from squeezedet_ros.config import EngineConfig, SelectionConfig
-from squeezedet_ros.data.bag import BagReader, BagWriter
+from squeezedet_ros.data.bag import BagWriter
+from squeezedet_ros.data.salvage import open_bag
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.evaluation.evaluator import evaluation_selection, EvaluationConfig
 
@@ -41,11 +42,20 @@ def expected(weights):
     return [detector.detect([picture(index)])[0] for index in range(FRAMES)]
 
 
+def damage(path, start, stop):
+    """Overwrite a part of a bag's storage file, given in shares of it."""
+    [file] = path.glob('*.db3')
+    content = bytearray(file.read_bytes())
+    first, last = (int(len(content) * share) for share in (start, stop))
+    content[first:last] = b'\xff' * (last - first)
+    file.write_bytes(content)
+
+
 def watch(path, weights, **settings):
     config = ThroughNodeConfig(**settings)
     engine = EngineConfig(device='cpu')
     parameters = node_parameters(SELECTION, engine, weights, config.mode, compressed=False)
-    with pytest.MonkeyPatch.context() as patch, BagReader(path) as bag:
+    with pytest.MonkeyPatch.context() as patch, open_bag(path) as bag:
         patch.setenv('ROS_DOMAIN_ID', str(fresh_domain()))
         return watch_through_node(path, bag, TOPIC, parameters, config)
 
@@ -97,6 +107,19 @@ def test_live_at_a_pace_beyond_the_node_frames_are_dropped_and_counted(weights, 
     assert drive.account['received'] == count - drive.account['lost']
     for frame in drive.frames:
         assert (frame.detections is None) == (frame.outcome != 'detected')
+
+
+def test_of_a_damaged_bag_what_comes_before_is_played(weights, tmp_path):
+    count = 12
+    with BagWriter(tmp_path / 'bag', 'sqlite3') as writer:
+        for index in range(count):
+            writer.write_image('left/eye', STAMP + index * STEP, picture(index))
+    damage(tmp_path / 'bag', 0.85, 0.87)
+    drive = watch(tmp_path / 'bag', weights, mode='replay', rate=100)
+    assert 0 < len(drive.frames) < count
+    assert {frame.outcome for frame in drive.frames} == {'detected'}
+    assert drive.account['received'] == len(drive.frames)
+    assert 'what follows is left out' in drive.faults[0]
 
 
 def test_without_ros_the_reason_is_told(monkeypatch):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,11 +19,17 @@ from squeezedet_ros.cli.drive_through_node import (
     prepare_environment,
 )
 from squeezedet_ros.config import check_settings, EngineConfig, Mode, SelectionConfig, setting
-from squeezedet_ros.data.bag import BagReader
+from squeezedet_ros.data.bag import Bag
 from squeezedet_ros.data.interfaces import COMPRESSED_IMAGE
 from squeezedet_ros.errors import DatasetError
 from squeezedet_ros.evaluation.drive_record import FrameRecord
-from squeezedet_ros.evaluation.node_record import join_frames, LOST, NodeFrames, read_played
+from squeezedet_ros.evaluation.node_record import (
+    join_frames,
+    LOST,
+    NodeFrames,
+    PlayedImage,
+    read_played,
+)
 
 _ROS_MODULES = ('rclpy', 'vision_msgs')
 
@@ -60,11 +66,13 @@ class NodeDrive(NamedTuple):
     :param frames: one for each image, in the order of the bag.
     :param classes: names by label, as the node tells them.
     :param account: what was received, what became of it and what it took; an object of JSON.
+    :param faults: what could not be read of the bag, in words.
     """
 
     frames: list[FrameRecord]
     classes: Sequence[str]
     account: dict[str, Any]
+    faults: list[str]
 
 
 def require_ros() -> None:
@@ -110,7 +118,7 @@ def node_parameters(
 
 def watch_through_node(
     path: Path,
-    bag: BagReader,
+    bag: Bag,
     topic: str,
     parameters: dict[str, object],
     config: ThroughNodeConfig,
@@ -121,28 +129,37 @@ def watch_through_node(
     :param bag: the same as ``path``, open.
     :param parameters: of :func:`node_parameters`.
     :raises DriveError: when there is no ROS, or a process fails or keeps silent.
-    :raises DatasetError: when the bag holds no image or is damaged.
+    :raises DatasetError: when not a single image of the bag can be read.
     """
     require_ros()
-    images = bag.topics[topic]
-    if not images.messages:
-        raise DatasetError(f'/{topic} holds no image')
+    faults: list[str] = []
+    played = list(_until_damage(bag, topic, faults))
+    if not played:
+        raise DatasetError(faults[0] if faults else f'/{topic} holds no image')
     prepare_environment()
     drive = Drive(
         bag=path,
         topic=topic,
-        compressed=images.type == COMPRESSED_IMAGE,
-        frames=images.messages,
+        compressed=bag.topics[topic].type == COMPRESSED_IMAGE,
+        frames=len(played),
         rate=config.rate,
         parameters=parameters,
         timeout=config.timeout,
         live=config.mode == 'live',
+        damaged=bool(faults),
     )
     with TemporaryDirectory(prefix='squeezedet-') as folder:
         result = drive_through_node(drive, Path(folder))
-    played = list(read_played(bag, topic))
     joined = join_frames(played, result.sendings, result.recording, drive.rate, live=drive.live)
-    return NodeDrive(joined.frames, result.recording.classes, _account(joined, result, config))
+    account = _account(joined, result, config)
+    return NodeDrive(joined.frames, result.recording.classes, account, faults)
+
+
+def _until_damage(bag: Bag, topic: str, damage: list[str]) -> Iterator[PlayedImage]:
+    try:
+        yield from read_played(bag, topic)
+    except DatasetError as error:
+        damage.append(f'the recording is damaged, what follows is left out: {error}')
 
 
 def _account(joined: NodeFrames, result: DriveResult, config: ThroughNodeConfig) -> dict[str, Any]:

@@ -40,6 +40,7 @@ class Drive:
     :param live: send the images at that pace whatever the node makes of them, with the time of
         the bag on ``/clock``; otherwise it is the fastest, and each image waits for the answer to
         the one before.
+    :param damaged: that the bag cannot be read beyond these frames, so that its player fails.
     """
 
     bag: Path
@@ -50,6 +51,7 @@ class Drive:
     parameters: dict[str, object]
     timeout: float
     live: bool = False
+    damaged: bool = False
 
 
 class NodeUsage(NamedTuple):
@@ -118,6 +120,8 @@ def drive_through_node(drive: Drive, folder: Path) -> DriveResult:
         _await_ready(recording, (recorder, node), drive.timeout)
         player = children.start('player', _player_command(drive, times))
         usage = _follow(recording, (recorder, node), player, drive.frames)
+        if player.exit_status and not drive.damaged:
+            check_alive(player)
     return DriveResult(recording, usage, read_sendings(times))
 
 
@@ -210,6 +214,4 @@ def _follow(
                     break
             check_alive(*listeners)
             time.sleep(_PERIOD)
-    if player.exit_status:
-        check_alive(player)
     return _usage_between(first, last, node)

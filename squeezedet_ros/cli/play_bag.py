@@ -9,8 +9,8 @@ from pathlib import Path
 
 from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.cli.processes import signals_as_interrupt
-from squeezedet_ros.data.bag import BagReader
 from squeezedet_ros.data.playback import parse_remaps, PlaybackConfig, PlaybackError
+from squeezedet_ros.data.salvage import open_bag
 
 INTERRUPTED = 130
 
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = read_config(arguments, PlaybackConfig)
     names = parse_remaps(arguments.remap)
     with ExitStack() as stack:
-        bag = stack.enter_context(BagReader(arguments.bag))
+        bag = stack.enter_context(open_bag(arguments.bag))
         try:
             # The commands are of the core, which has to load where there is no ROS.
             player = import_module('squeezedet_ros.ros.bag_player')

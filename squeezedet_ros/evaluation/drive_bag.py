@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from squeezedet_ros.config import SelectionConfig
-from squeezedet_ros.data.bag import BagReader, BagWriter, camera_of, RawMessage, Storage
+from squeezedet_ros.data.bag import Bag, BagWriter, RawMessage, Storage
 from squeezedet_ros.data.detection_bag import DetectionBagWriter
+from squeezedet_ros.data.drive_truth import camera_of
 from squeezedet_ros.data.interfaces import Message
 from squeezedet_ros.data.truth_message import stamp_of
 from squeezedet_ros.detections import Detections
@@ -20,7 +21,7 @@ from squeezedet_ros.evaluation.evaluator import published
 def write_drive_bag(
     path: Path,
     record: DriveRecord,
-    source: BagReader,
+    source: Bag,
     selection: SelectionConfig,
     storage: Storage = 'mcap',
     *,
@@ -54,7 +55,7 @@ def write_drive_bag(
                 writer.write(image.header, message.recorded_ns, *pairs.popleft())
 
 
-def _read_images(source: BagReader, topic: str) -> Iterator[tuple[RawMessage, Message | None]]:
+def _read_images(source: Bag, topic: str) -> Iterator[tuple[RawMessage, Message | None]]:
     """Yield images up to any damage; whoever made the record has told of that."""
     try:
         for message in source.messages([topic]):

@@ -1,13 +1,25 @@
-"""What was seen in a drive, frame by frame: what evaluating, comparing and showing one share."""
+"""
+What was seen in a drive, frame by frame: what evaluating, comparing and showing one share.
+
+On disk it is lines of JSON. The first has ``kind`` ``drive`` and the drive's own facts; every
+other one is a frame. What a frame does not have, or has as the default says, is left out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+import json
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detections import Detections
+from squeezedet_ros.errors import DatasetError
+
+_VERSION = 1
 
 
 @dataclass(frozen=True, eq=False, slots=True, kw_only=True)
@@ -55,3 +67,142 @@ class DriveRecord:
     frames: Sequence[FrameRecord]
     plot_prob_thresh: float
     settings: dict[str, Any]
+
+
+def record_path(report: Path) -> Path:
+    """Return where the record of a drive lies whose report is that JSON file."""
+    return report.with_suffix('.record.jsonl')
+
+
+def save_record(path: Path, record: DriveRecord) -> None:
+    """Write a record; a reader sees the old file or the new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + '.partial')
+    with partial.open('w', encoding='utf-8') as file:
+        for line in _lines(record):
+            file.write(json.dumps(line, allow_nan=False, separators=(',', ':')) + '\n')
+    partial.replace(path)
+
+
+def load_record(path: Path) -> DriveRecord:
+    """
+    Read back what :func:`save_record` wrote: every number as it was.
+
+    :raises DatasetError: when the file is not there, or a line is not as it should be.
+    """
+    try:
+        with path.open(encoding='utf-8') as file:
+            return _read(path, file)
+    except OSError as error:
+        raise DatasetError(f'{path} cannot be read: {error.strerror}') from error
+
+
+def _lines(record: DriveRecord) -> Iterator[dict[str, Any]]:
+    yield {
+        'kind': 'drive',
+        'version': _VERSION,
+        'name': record.name,
+        'topic': record.topic,
+        'classes': list(record.classes),
+        'plot_prob_thresh': record.plot_prob_thresh,
+        'frames': len(record.frames),
+        'settings': record.settings,
+    }
+    yield from map(_frame_to_json, record.frames)
+
+
+def _frame_to_json(frame: FrameRecord) -> dict[str, Any]:
+    line: dict[str, Any] = {'stamp_ns': frame.stamp_ns, 'outcome': frame.outcome}
+    if frame.size is not None:
+        line['size'] = list(frame.size)
+    if frame.detections is not None:
+        found = frame.detections
+        line['detections'] = {
+            'boxes': _numbers(found.boxes),
+            'scores': _numbers(found.scores),
+            'labels': found.labels.tolist(),
+        }
+        if found.ids is not None:
+            line['detections']['ids'] = found.ids.tolist()
+    if frame.truth is not None:
+        line['truth'] = {
+            'boxes': _numbers(frame.truth.boxes),
+            'names': list(frame.truth.names),
+            'truncated': _numbers(frame.truth.truncated),
+            'occluded': frame.truth.occluded.tolist(),
+        }
+    if frame.milliseconds:
+        line['milliseconds'] = {key: round(value, 3) for key, value in frame.milliseconds.items()}
+    if frame.published_ns is not None:
+        line['published_ns'] = frame.published_ns
+    return line
+
+
+def _numbers(values: NDArray[np.float32]) -> Any:  # noqa: ANN401
+    """Return lists of the shortest numbers that float32 reads as the same."""
+    return values.astype('U').astype(np.float64).tolist()
+
+
+def _read(path: Path, lines: Iterator[str]) -> DriveRecord:
+    frames: list[FrameRecord] = []
+    head: dict[str, Any] | None = None
+    try:
+        for line in lines:
+            if head is None:
+                head = _checked_head(json.loads(line))
+            else:
+                frames.append(_frame_from_json(json.loads(line)))
+        if head is None or len(frames) != head['frames']:
+            announced = head and head['frames']
+            raise ValueError(f'{len(frames)} frames, announced were {announced}')
+        return DriveRecord(
+            name=head['name'],
+            topic=head['topic'],
+            classes=tuple(head['classes']),
+            frames=frames,
+            plot_prob_thresh=head['plot_prob_thresh'],
+            settings=head['settings'],
+        )
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        number = 1 if head is None else 2 + len(frames)
+        raise DatasetError(
+            f"{path}:{number}: expected a drive's record of version {_VERSION}, "
+            f'got {type(error).__name__}: {error}'
+        ) from error
+
+
+def _checked_head(head: dict[str, Any]) -> dict[str, Any]:
+    if head['kind'] != 'drive' or head['version'] != _VERSION:
+        raise ValueError(f'kind {head["kind"]!r}, version {head["version"]!r}')
+    return head
+
+
+def _frame_from_json(line: dict[str, Any]) -> FrameRecord:
+    size, found, truth = (line.get(key) for key in ('size', 'detections', 'truth'))
+    return FrameRecord(
+        stamp_ns=line['stamp_ns'],
+        size=None if size is None else (size[0], size[1]),
+        outcome=line['outcome'],
+        detections=None if found is None else _detections_from_json(found),
+        truth=None if truth is None else _truth_from_json(truth),
+        milliseconds=line.get('milliseconds', {}),
+        published_ns=line.get('published_ns'),
+    )
+
+
+def _detections_from_json(columns: dict[str, Any]) -> Detections:
+    return Detections(
+        np.array(columns['boxes'], np.float32).reshape(-1, 4),
+        np.array(columns['scores'], np.float32),
+        np.array(columns['labels'], np.int64),
+        np.array(columns['ids'], np.int64) if 'ids' in columns else None,
+    )
+
+
+def _truth_from_json(columns: dict[str, Any]) -> GroundTruth:
+    return GroundTruth(
+        np.array(columns['boxes'], np.float32).reshape(-1, 4),
+        tuple(columns['names']),
+        np.array(columns['truncated'], np.float32),
+        np.array(columns['occluded'], np.int64),
+    )

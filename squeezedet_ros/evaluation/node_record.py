@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
-from squeezedet_ros.data.bag import BagReader
+from squeezedet_ros.data.bag import Bag
 from squeezedet_ros.data.playback import Sending
 from squeezedet_ros.data.recording import FrameStatus, Publication, Recording
 from squeezedet_ros.data.truth_message import NANOSECONDS, stamp_of
@@ -56,7 +56,7 @@ class NodeFrames(NamedTuple):
     strangers: int
 
 
-def read_played(bag: BagReader, topic: str) -> Iterator[PlayedImage]:
+def read_played(bag: Bag, topic: str) -> Iterator[PlayedImage]:
     """
     Return the images of a topic one by one, also those that cannot be decoded.
 

@@ -21,9 +21,10 @@ from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
-from squeezedet_ros.data.bag import BagReader, image_topic, RawMessage, Topic
+from squeezedet_ros.data.bag import Bag, image_topic, RawMessage, Topic
 from squeezedet_ros.data.playback import Pace, PlaybackConfig, PlaybackError, Sending
 from squeezedet_ros.data.truth_message import NANOSECONDS
+from squeezedet_ros.errors import DatasetError
 
 _DEPTH = 10
 _CLOCK_PERIOD = 0.025
@@ -171,7 +172,7 @@ class BagPlayer(Node):
 
 
 def play_bag(
-    bag: BagReader,
+    bag: Bag,
     topics: list[str],
     names: Mapping[str, str],
     config: PlaybackConfig,
@@ -199,14 +200,19 @@ def play_bag(
         rclpy.try_shutdown()
 
 
-def _play(bag: BagReader, player: BagPlayer, topics: list[str], config: PlaybackConfig) -> int:
+def _play(bag: Bag, player: BagPlayer, topics: list[str], config: PlaybackConfig) -> int:
     played = 0
     player.await_listeners()
     while True:
         player.rewind()
-        for message in bag.messages(topics):
-            player.play(message)
-            played += 1
+        try:
+            for message in bag.messages(topics):
+                player.play(message)
+                played += 1
+        except DatasetError:
+            # What was sent before the damage is to arrive all the same.
+            player.finish()
+            raise
         if not config.loop or not played:
             break
     player.finish()
