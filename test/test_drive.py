@@ -54,7 +54,7 @@ def write_short(bag, stamp):
         step=240,
         data=np.zeros(100, np.uint8),
     )
-    bag._write(TOPIC, IMAGE, stamp, message)
+    bag.write_message(TOPIC, IMAGE, stamp, message)
 
 
 def watch(path, detector, batch_size=4):

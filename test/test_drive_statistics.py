@@ -110,6 +110,18 @@ def test_time_of_stages_and_age():
     assert told['age']['mean'] == 300
 
 
+def test_a_total_that_is_told_stands():
+    frames = drive([], milliseconds={'network': 10.0, 'total': 12.5})
+    assert describe(frames)['milliseconds']['total']['max'] == 12.5
+
+
+def test_the_time_of_frames_that_were_not_looked_at_counts_nothing():
+    frames = drive([], milliseconds={'wait': 10.0})
+    frames += drive(None, steps=[1], milliseconds={'wait': 90.0, 'total': 90.0})
+    told = describe(frames)['milliseconds']
+    assert (told['wait']['max'], told['total']['max']) == (10, 10)
+
+
 def test_no_numbers_have_no_percentiles():
     assert percentiles([]) is None
 

@@ -1,11 +1,13 @@
 """A drive through the node, in words."""
 
+from dataclasses import replace
+
 import numpy as np
 from squeezedet_ros.config import SelectionConfig
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detections import Detections
-from squeezedet_ros.evaluation.drive_record import FrameRecord
-from squeezedet_ros.evaluation.node_report import format_node_report
+from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
+from squeezedet_ros.evaluation.node_report import format_node_report, report_node
 from squeezedet_ros.evaluation.streaming_ap import score_three_ways
 
 BOX = np.array([[10, 20, 60, 70]], np.float32)
@@ -56,7 +58,7 @@ def test_frames_of_nowhere_are_a_warning():
 
 def test_three_ways_side_by_side():
     scores = score_three_ways(frames(150, None, 150, 150), ('car',), 0.5, SelectionConfig())
-    lines = told(scores)[3:]
+    lines = told(scores)[4:]
     assert lines[0].split() == ['frames', 'looked', 'at', 'all', 'streaming']
     assert lines[1].split() == ['3', '4', '4']
     assert lines[2].startswith('AP car')
@@ -69,6 +71,22 @@ def test_three_ways_side_by_side():
     )
 
 
+def test_the_account_of_a_record_comes_with_its_scores():
+    record = DriveRecord(
+        name='drive',
+        topic='camera/image_raw',
+        classes=('car',),
+        frames=frames(50),
+        plot_prob_thresh=0.4,
+        settings={'node': ACCOUNT},
+    )
+    report = report_node(record, SelectionConfig(), 0.5)
+    assert report['sent'] == 60
+    assert report['scores']['streaming']['unanswered'] == 1
+    bare = replace(record, frames=[replace(record.frames[0], truth=None)])
+    assert report_node(bare, SelectionConfig(), 0.5) == {**ACCOUNT, 'scores': None}
+
+
 def test_a_replay_has_two_ways():
     [frame] = frames(0)
     replayed = FrameRecord(
@@ -76,5 +94,5 @@ def test_a_replay_has_two_ways():
     )
     lines = told(score_three_ways([replayed], ('car',), 0.5, SelectionConfig()), mode='replay')
     assert 'replay, at most 0.5 times' in lines[0]
-    assert lines[4].split() == ['1', '1']
+    assert lines[5].split() == ['1', '1']
     assert lines[-1].startswith('no streaming: in a replay the bag waits')

@@ -40,18 +40,18 @@ class ThroughNodeConfig:
 
     mode: Mode = setting(
         'live',
-        'of the node: live (the bag at its pace, frames the node is too slow for are dropped) or '
-        'replay (each image waits for the answer to the one before)',
+        'with --through-node: live (the bag at its pace; frames that the node is too slow for are '
+        'dropped) or replay (each image waits for the answer to the one before)',
         choices=Mode,
     )
     rate: float = setting(
         1.0,
-        'pace, as a multiple of the recorded one; in replay the fastest',
+        'with --through-node: pace, as a multiple of the recorded one; in replay the fastest',
         bounds=(0.01, 100.0),
     )
     timeout: float = setting(
         120.0,
-        'seconds for the node to become ready, and in replay to answer',
+        'with --through-node: seconds for the node to become ready, and in replay to answer',
         bounds=(0.1, 3600.0),
     )
 

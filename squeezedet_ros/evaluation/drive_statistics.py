@@ -155,13 +155,20 @@ def _stamps(stamps: NDArray[np.int64], gap_factor: float) -> dict[str, Any]:
 
 
 def _milliseconds(frames: Sequence[FrameRecord]) -> dict[str, Any]:
-    """Sum up each stage, all of them together, and the age at which detections were published."""
+    """
+    Sum up what frames that were looked at took.
+
+    By stage, all together, and the age at which detections were published.
+    """
     columns: dict[str, list[float]] = {}
     for frame in frames:
-        for stage, value in frame.milliseconds.items():
+        if frame.detections is None:
+            continue
+        stages = dict(frame.milliseconds)
+        # The node tells a total of its own, with what lies between its stages.
+        stages.setdefault('total', sum(stages.values()))
+        for stage, value in stages.items():
             columns.setdefault(stage, []).append(value)
-        if frame.detections is not None:
-            columns.setdefault('total', []).append(sum(frame.milliseconds.values()))
         if frame.published_ns is not None:
             columns.setdefault('age', []).append((frame.published_ns - frame.stamp_ns) / 1e6)
     return {stage: percentiles(values) for stage, values in columns.items()}

@@ -1,23 +1,38 @@
-"""What playing a bag into the node came to, as lines of text."""
+"""What playing a bag into the node came to, as an object of JSON and as lines of text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from squeezedet_ros.config import SelectionConfig
+from squeezedet_ros.evaluation.drive_record import DriveRecord
 from squeezedet_ros.evaluation.kitti_matching import ALL
+from squeezedet_ros.evaluation.streaming_ap import score_three_ways
 
 WAYS = {'looked_at': 'looked at', 'all': 'all', 'streaming': 'streaming'}
 _POINTS = 'ap11'
 
 
-def format_node_report(told: Mapping[str, Any]) -> str:
+def report_node(
+    record: DriveRecord, selection: SelectionConfig, min_overlap: float
+) -> dict[str, Any]:
     """
-    Return lines of text.
+    Return the account of a drive through the node, with its scores.
 
-    :param told: the node's account as ``cli/drive_live.py`` gives it, with ``scores`` of
-        :func:`~.streaming_ap.score_three_ways`, null without truth.
+    :param record: with the account as ``node`` in its settings.
+    :param selection: its thresholds say what is counted.
+    :returns: that, and ``scores`` of :func:`~.streaming_ap.score_three_ways`, null without truth.
+    :raises ConfigError: when the selection names a class that the record does not have.
     """
+    scores = None
+    if any(frame.truth is not None for frame in record.frames):
+        scores = score_three_ways(record.frames, record.classes, min_overlap, selection)
+    return {**record.settings['node'], 'scores': scores}
+
+
+def format_node_report(told: Mapping[str, Any]) -> str:
+    """Return the report of :func:`report_node` as lines of text."""
     scores = told['scores']
     return '\n'.join([*_account_lines(told), *(_score_lines(scores) if scores else ())])
 
@@ -44,6 +59,7 @@ def _account_lines(told: Mapping[str, Any]) -> Iterator[str]:
 def _score_lines(scores: Mapping[str, Any]) -> Iterator[str]:
     reports = {way: scores[way] for way in WAYS if scores[way] is not None}
     yield ''
+    yield "AP11 of all objects at KITTI's overlap; precision and recall of what is published"
     yield f'{"frames":<14}' + ''.join(f'{WAYS[way]:>12}' for way in reports)
     yield f'{"":<14}' + ''.join(f'{report["images"]:12}' for report in reports.values())
     for name in scores['all']['counts']['classes']:
