@@ -175,9 +175,11 @@ def _open(path: Path, wanted: str | None) -> _Input:
 
 
 def _report(played: _Input, result: DriveResult, out: Path) -> Summary:
-    recording, memory_mib = result
+    recording = result.recording
     draw_above = SelectionConfig().plot_prob_thresh
-    summary = summarize(played.frames, recording, played.truths, memory_mib, draw_above)
+    summary = summarize(
+        played.frames, recording, played.truths, result.usage.memory_mib, draw_above
+    )
     print(format_table(summary))
     write_detections(out / 'detections.json', recording, summary, (LEAST_SCORE, draw_above))
     with BagReader(played.bag) as bag:

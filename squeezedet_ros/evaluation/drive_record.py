@@ -29,8 +29,8 @@ class FrameRecord:
 
     :param stamp_ns: of the image's header, in nanoseconds.
     :param size: (height, width) in pixels, None where it could not be decoded.
-    :param outcome: one of the node's outcomes (``ros/scheduling.py``), offline ``detected`` or
-        ``undecodable``.
+    :param outcome: one of the node's outcomes (``ros/scheduling.py``) or ``lost``, of which the
+        node's answer did not arrive; offline ``detected`` or ``undecodable``.
     :param detections: all down to the evaluation's least probability, None where the frame was
         not looked at.
     :param truth: what is truly there, None where nothing says.
