@@ -123,7 +123,8 @@ def _frame_lines(report: dict[str, Any]) -> Iterator[str]:
     if report['changed_frames'] is None:
         return
     count, shown = report['frames_that_changed'], len(report['changed_frames'])
-    yield f'{count} frames changed' + (f'; the {shown} that changed most' if shown else '')
+    most = f'; the {shown} that changed most' if shown else ''
+    yield f'{count} frames changed in what is published{most}'
     for change in report['changed_frames']:
         yield f'{frame_title(change):<24}  {frame_change(change)}'
     yield ''
