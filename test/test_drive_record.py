@@ -1,6 +1,7 @@
 """A drive's record on disk and back."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -113,6 +114,18 @@ def test_the_record_lies_beside_the_report(tmp_path):
         (lambda text: text.replace('"outcome"', '"outcoma"', 1), ":2: .*KeyError: 'outcome'"),
         (lambda text: text.replace('"labels":[', '"labels":[1,', 1), ':2: .*expected boxes'),
         (lambda _: '[]\n', ':1: expected a drive'),
+        (lambda text: text.replace('"car"', 'null', 1), ':1: .*a class is None'),
+        (lambda text: text.replace('"car"', '[]', 1), r':1: .*a class is \[\]'),
+        (lambda text: text.replace('"plot_prob_thresh":0.4', '"plot_prob_thresh":NaN'), 'is nan'),
+        (lambda text: text.replace('"labels":[', '"labels":[-1', 1), ':2: .*label -1'),
+        (lambda text: re.sub(r'"boxes":\[\[[^,]*', '"boxes":[[1e300', text), ':2: .*not finite'),
+        (lambda text: text.replace('"scores":[', '"scores":[Infinity', 1), ':2: .*expected a dri'),
+        (lambda text: text.replace('"Car"', '5', 1), ':2: .*a name is 5'),
+        (lambda text: text.replace('"occluded":[2]', '"occluded":[1e300]'), ':2: .*OverflowErr'),
+        (
+            lambda text: text.replace('"stamp_ns":17', '"stamp_ns":-0.17', 1),
+            ':2: .*stamp_ns is -0',
+        ),
     ],
 )
 def test_a_damaged_line_is_named(tmp_path, damage, message):

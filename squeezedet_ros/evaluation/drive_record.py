@@ -167,7 +167,7 @@ def _read(path: Path, lines: Iterator[str]) -> DriveRecord:
             plot_prob_thresh=head['plot_prob_thresh'],
             settings=head['settings'],
         )
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         number = 1 if head is None else 2 + len(frames)
         raise DatasetError(
             f"{path}:{number}: expected a drive's record of version {_VERSION}, "
@@ -178,11 +178,24 @@ def _read(path: Path, lines: Iterator[str]) -> DriveRecord:
 def _checked_head(head: dict[str, Any]) -> dict[str, Any]:
     if head['kind'] != 'drive' or head['version'] != _VERSION:
         raise ValueError(f'kind {head["kind"]!r}, version {head["version"]!r}')
+    _check('classes', head['classes'], list)
+    for name in head['classes']:
+        _check('a class', name, str)
+    for key, kind in (('name', str), ('topic', str), ('settings', dict)):
+        _check(key, head[key], kind)
+    _check('plot_prob_thresh', head['plot_prob_thresh'], (int, float))
     return head
+
+
+def _check(what: str, value: object, kind: type | tuple[type, ...]) -> None:
+    if not isinstance(value, kind) or value is True or value != value:
+        raise TypeError(f'{what} is {value!r}')
 
 
 def _frame_from_json(line: dict[str, Any]) -> FrameRecord:
     size, found, truth = (line.get(key) for key in ('size', 'detections', 'truth'))
+    _check('stamp_ns', line['stamp_ns'], int)
+    _check('name', line.get('name', ''), str)
     return FrameRecord(
         stamp_ns=line['stamp_ns'],
         size=None if size is None else (size[0], size[1]),
@@ -196,18 +209,31 @@ def _frame_from_json(line: dict[str, Any]) -> FrameRecord:
 
 
 def _detections_from_json(columns: dict[str, Any]) -> Detections:
+    labels = np.array(columns['labels'], np.int64)
+    if (labels < 0).any():
+        raise ValueError(f'label {labels.min()}')
     return Detections(
-        np.array(columns['boxes'], np.float32).reshape(-1, 4),
-        np.array(columns['scores'], np.float32),
-        np.array(columns['labels'], np.int64),
+        _finite(columns['boxes']).reshape(-1, 4),
+        _finite(columns['scores']),
+        labels,
         np.array(columns['ids'], np.int64) if 'ids' in columns else None,
     )
 
 
 def _truth_from_json(columns: dict[str, Any]) -> GroundTruth:
+    for name in columns['names']:
+        _check('a name', name, str)
     return GroundTruth(
-        np.array(columns['boxes'], np.float32).reshape(-1, 4),
+        _finite(columns['boxes']).reshape(-1, 4),
         tuple(columns['names']),
-        np.array(columns['truncated'], np.float32),
+        _finite(columns['truncated']),
         np.array(columns['occluded'], np.int64),
     )
+
+
+def _finite(numbers: Any) -> NDArray[np.float32]:  # noqa: ANN401
+    with np.errstate(over='ignore'):
+        found = np.array(numbers, np.float32)
+    if not np.isfinite(found).all():
+        raise ValueError('a number that is not finite')
+    return found
