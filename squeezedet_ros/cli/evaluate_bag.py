@@ -24,6 +24,8 @@ from squeezedet_ros.cli.info import (
     write_json,
 )
 from squeezedet_ros.cli.options import add_config, read_config
+from squeezedet_ros.cli.play_bag import INTERRUPTED
+from squeezedet_ros.cli.processes import signals_as_interrupt
 from squeezedet_ros.config import EngineConfig, SelectionConfig
 from squeezedet_ros.data.bag import Bag, STORAGES
 from squeezedet_ros.data.drive_truth import check_count, find_truth
@@ -112,6 +114,15 @@ def run(arguments: argparse.Namespace) -> int:
     :raises DeviceError: when the device or precision is not to be had.
     :raises DriveError: when the node is asked for and there is no ROS, or it fails.
     """
+    try:
+        # The node and what plays into it end with this process.
+        with signals_as_interrupt():
+            return _run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(arguments: argparse.Namespace) -> int:
     configs = _read_configs(arguments)
     if arguments.out_bag is not None and arguments.out_bag.exists():
         raise DatasetError(f'cannot write bag: {arguments.out_bag} exists already')
