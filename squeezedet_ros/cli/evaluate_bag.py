@@ -125,7 +125,8 @@ def _watch(arguments: argparse.Namespace, bag: Bag, topic: str, configs: _Config
         'aliases': list(arguments.aliases),
         'engine': detector.describe(),
         'checkpoint': checkpoint,
-        'selection': asdict(detector.selection),
+        'selection': asdict(configs.selection),
+        'evaluation': asdict(configs.evaluation),
         'versions': _versions(),
         'processing': {
             'batch_size': configs.evaluation.batch_size,
