@@ -167,6 +167,17 @@ def test_compressed_images(tmp_path, weights):
     assert report['drive']['topic'] == 'camera/image_raw/compressed'
 
 
+def test_a_sweep_agrees_with_the_counts_at_the_same_setting(tmp_path, bag, weights, capsys):
+    options = ('--sweep', '--sweep-top-n', 20, 200, '--sweep-thresh', 0.1, 0.4)
+    report = report_of(tmp_path, bag, weights, *options)
+    assert report['sweep']['frames'] == report['sweep']['with_truth'] == COUNT
+    rows = {(row['top_n'], row['plot_prob_thresh']): row for row in report['sweep']['rows']}
+    assert list(rows) == [(20, 0.1), (20, 0.4), (200, 0.1), (200, 0.4)]
+    assert rows[200, 0.4]['classes'] == report['counts']['classes']
+    assert rows[200, 0.1]['all']['true_positives'] > rows[20, 0.1]['all']['true_positives'] > 0
+    assert 'sweep over 10 frames, 10 with truth' in capsys.readouterr().out
+
+
 def test_truth_of_another_source_within_a_tolerance(tmp_path, weights, data):
     """The labels, named by stamps that are 3 ms late."""
     bag = write_bag(tmp_path / 'bag', stamps=[(10 + index) * STEP for index in range(COUNT)])
@@ -274,6 +285,7 @@ def test_a_type_that_nobody_knows_is_left_alone(tmp_path, weights):
         (('--truth', os.devnull), 'no truth /dev/null: no such file or folder'),
         (('--truth-tolerance', '-1'), 'truth_tolerance must be in [0, 10], got -1'),
         (('--gap-factor', '0'), 'gap_factor must be in [1, 100], got 0'),
+        (('--sweep', '--sweep-top-n', '0'), 'top_n must be in [1, 1000], got 0'),
         (('--weights', '/none/such.safetensors'), 'is no file'),
         (('--class-thresh', 'cat=0.5'), 'class_thresh'),
     ],

@@ -34,6 +34,14 @@ from squeezedet_ros.evaluation.drive_record import (
 from squeezedet_ros.evaluation.drive_report import format_drive_report, report_drive
 from squeezedet_ros.evaluation.drive_statistics import DriveConfig
 from squeezedet_ros.evaluation.evaluator import evaluation_selection, EvaluationConfig
+from squeezedet_ros.evaluation.sweep import (
+    format_sweep,
+    report_sweep,
+    run_sweep,
+    save_sweep,
+    SWEEP_PICTURE,
+    SweepConfig,
+)
 from squeezedet_ros.training.recipe import TrainingConfig
 
 _PACKAGES = ('squeezedet_ros', 'torch', 'numpy', 'opencv-python-headless', 'rosbags')
@@ -45,6 +53,7 @@ class _Configs(NamedTuple):
     selection: SelectionConfig
     evaluation: EvaluationConfig
     drive: DriveConfig
+    sweep: SweepConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,7 +78,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--report', type=Path, metavar='DIR', help='write a page here that shows the drive'
     )
-    for config in (DriveConfig, EvaluationConfig, SelectionConfig, EngineConfig):
+    parser.add_argument(
+        '--sweep',
+        action='store_true',
+        help='try values of top_n and plot_prob_thresh; with --report also as a picture',
+    )
+    for config in (DriveConfig, SweepConfig, EvaluationConfig, SelectionConfig, EngineConfig):
         add_config(parser, config)
 
 
@@ -94,6 +108,8 @@ def run(arguments: argparse.Namespace) -> int:
         if truth is not None:
             record = add_truth(record, truth, aliases, configs.drive.truth_tolerance)
         report = _evaluate(record, configs)
+        if arguments.sweep:
+            report['sweep'] = _sweep(arguments, bag, record, configs)
         _tell(arguments, record, report)
         if arguments.report:
             _write_page(arguments.report, record, report, bag)
@@ -107,17 +123,15 @@ def _read_configs(arguments: argparse.Namespace) -> _Configs:
         read_config(arguments, SelectionConfig),
         read_config(arguments, EvaluationConfig),
         read_config(arguments, DriveConfig),
+        read_config(arguments, SweepConfig),
     )
 
 
 def _watch(arguments: argparse.Namespace, bag: Bag, topic: str, configs: _Configs) -> DriveRecord:
     """Return what the detector alone, without a node, makes of every frame."""
     checkpoint = describe_checkpoint(resolve_weights(arguments.weights))
-    detector = Detector.from_checkpoint(
-        Path(checkpoint['weights']),
-        evaluation_selection(configs.selection, configs.evaluation),
-        read_config(arguments, EngineConfig),
-    )
+    selection = evaluation_selection(configs.selection, configs.evaluation)
+    detector = _make_detector(arguments, selection)
     watched = watch_drive(detector, bag, topic, configs.evaluation.batch_size)
     settings = {
         'bag': str(arguments.bag),
@@ -145,6 +159,11 @@ def _watch(arguments: argparse.Namespace, bag: Bag, topic: str, configs: _Config
     )
 
 
+def _make_detector(arguments: argparse.Namespace, selection: SelectionConfig) -> Detector:
+    weights = resolve_weights(arguments.weights)
+    return Detector.from_checkpoint(weights, selection, read_config(arguments, EngineConfig))
+
+
 def _versions() -> dict[str, str]:
     found = {'python': platform.python_version()}
     for name in _PACKAGES:
@@ -155,11 +174,25 @@ def _versions() -> dict[str, str]:
 
 def _evaluate(record: DriveRecord, configs: _Configs) -> dict[str, Any]:
     """Return all there is to tell of a record, however it came about."""
-    return report_drive(record, *configs)
+    return report_drive(record, configs.selection, configs.evaluation, configs.drive)
+
+
+def _sweep(
+    arguments: argparse.Namespace, bag: Bag, record: DriveRecord, configs: _Configs
+) -> dict[str, Any]:
+    detector = _make_detector(arguments, configs.selection)
+    images = partial(find_images, bag, record.topic)
+    sweep = run_sweep(detector, record, configs.selection, configs.sweep, images)
+    if arguments.report:
+        picture = arguments.report / SWEEP_PICTURE
+        save_sweep(picture, sweep, record.classes, images, configs.sweep.sweep_pictures)
+    return report_sweep(sweep, record.classes, configs.evaluation.min_overlap)
 
 
 def _tell(arguments: argparse.Namespace, record: DriveRecord, report: dict[str, Any]) -> None:
     print(format_drive_report(report))
+    if 'sweep' in report:
+        print(f'\n{format_sweep(report["sweep"])}')
     if arguments.json:
         write_json(arguments.json, report)
         save_record(record_path(arguments.json), record)
