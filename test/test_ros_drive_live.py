@@ -22,24 +22,22 @@ from squeezedet_ros.evaluation.evaluator import evaluation_selection, Evaluation
 pytestmark = pytest.mark.ros
 STAMP = 1_300_000_000_000_000_000
 STEP = 200_000_000
-FRAMES = 6
+FRAMES = 5
 TOPIC = 'left/eye/image_raw'
 SELECTION = evaluation_selection(SelectionConfig(top_n=20), EvaluationConfig())
 
 
-@pytest.fixture(scope='module')
-def bag(tmp_path_factory):
-    path = tmp_path_factory.mktemp('drive') / 'bag'
-    with BagWriter(path) as writer:
-        for index in range(FRAMES):
-            writer.write_image('left/eye', STAMP + index * STEP, picture(index))
+def write(path, count=FRAMES, step=STEP):
+    with BagWriter(path, 'sqlite3') as writer:
+        for index in range(count):
+            writer.write_image('left/eye', STAMP + index * step, picture(index))
     return path
 
 
-@pytest.fixture(scope='module')
-def expected(weights):
+def look(weights, count):
+    """Return what the detector sees in the first images."""
     detector = Detector(load_checkpoint(weights), SELECTION)
-    return [detector.detect([picture(index)])[0] for index in range(FRAMES)]
+    return [detector.detect([picture(index)])[0] for index in range(count)]
 
 
 def damage(path, start, stop):
@@ -61,9 +59,8 @@ def watch(path, weights, **settings):
 
 
 def assert_seen(frames, expected):
-    assert [frame.stamp_ns for frame in frames] == [STAMP + i * STEP for i in range(FRAMES)]
-    assert [frame.outcome for frame in frames] == ['detected'] * FRAMES
-    for frame, wanted in zip(frames, expected, strict=True):
+    for place, (frame, wanted) in enumerate(zip(frames, expected, strict=True)):
+        assert (frame.stamp_ns, frame.outcome) == (STAMP + place * STEP, 'detected')
         assert len(wanted) > 0
         assert frame.size == (90, 160)
         np.testing.assert_allclose(frame.detections.boxes, wanted.boxes, atol=1e-4)
@@ -71,35 +68,25 @@ def assert_seen(frames, expected):
         np.testing.assert_array_equal(frame.detections.labels, wanted.labels)
 
 
-def test_a_replay_gives_what_the_detector_gives(bag, weights, expected):
-    drive = watch(bag, weights, mode='replay', rate=100)
-    assert_seen(drive.frames, expected)
+def test_live_at_a_slow_pace_every_frame_is_looked_at(weights, tmp_path):
+    drive = watch(write(tmp_path / 'bag'), weights, rate=0.25)
+    assert_seen(drive.frames, look(weights, FRAMES))
     assert drive.classes == ('car', 'pedestrian', 'cyclist')
-    assert {frame.published_ns for frame in drive.frames} == {None}
-    account = drive.account
-    assert (account['sent'], account['received'], account['lost']) == (FRAMES, FRAMES, 0)
-    assert account['strangers'] == 0
-
-
-def test_live_at_a_slow_pace_every_frame_is_looked_at(bag, weights, expected):
-    drive = watch(bag, weights, rate=0.4)
-    assert_seen(drive.frames, expected)
     for frame in drive.frames:
         late_ms = (frame.published_ns - frame.stamp_ns) / 1e6
-        # At that rate 0.4 ms of the bag pass in each; the total ends just after publishing.
+        # At that rate a quarter of a millisecond of the bag passes in each.
         assert 0 < late_ms < 200
-        assert late_ms / 0.4 > frame.milliseconds['network']
+        assert late_ms / 0.25 > frame.milliseconds['network']
         assert 'age' not in frame.milliseconds
     assert 0 < drive.account['cpu_cores'] < 16
-    assert drive.account['memory_mib']['peak'] >= drive.account['memory_mib']['last'] > 10
+    # The system counts both roughly.
+    memory = drive.account['memory_mib']
+    assert memory['peak'] > 0.9 * memory['last'] > 10
 
 
 def test_live_at_a_pace_beyond_the_node_frames_are_dropped_and_counted(weights, tmp_path):
     count = 60
-    with BagWriter(tmp_path / 'bag') as writer:
-        for index in range(count):
-            writer.write_image('left/eye', STAMP + index * 1_000_000, picture(index))
-    drive = watch(tmp_path / 'bag', weights)
+    drive = watch(write(tmp_path / 'bag', count, 1_000_000), weights)
     outcomes = [frame.outcome for frame in drive.frames]
     assert len(outcomes) == drive.account['sent'] == count
     assert 0 < outcomes.count('detected') < count
@@ -109,16 +96,16 @@ def test_live_at_a_pace_beyond_the_node_frames_are_dropped_and_counted(weights, 
         assert (frame.detections is None) == (frame.outcome != 'detected')
 
 
-def test_of_a_damaged_bag_what_comes_before_is_played(weights, tmp_path):
+def test_of_a_damaged_bag_what_comes_before_is_replayed(weights, tmp_path):
     count = 12
-    with BagWriter(tmp_path / 'bag', 'sqlite3') as writer:
-        for index in range(count):
-            writer.write_image('left/eye', STAMP + index * STEP, picture(index))
-    damage(tmp_path / 'bag', 0.85, 0.87)
-    drive = watch(tmp_path / 'bag', weights, mode='replay', rate=100)
+    path = write(tmp_path / 'bag', count)
+    damage(path, 0.85, 0.87)
+    drive = watch(path, weights, mode='replay', rate=100)
     assert 0 < len(drive.frames) < count
-    assert {frame.outcome for frame in drive.frames} == {'detected'}
-    assert drive.account['received'] == len(drive.frames)
+    assert_seen(drive.frames, look(weights, len(drive.frames)))
+    assert {frame.published_ns for frame in drive.frames} == {None}
+    assert drive.account['sent'] == drive.account['received'] == len(drive.frames)
+    assert (drive.account['lost'], drive.account['strangers']) == (0, 0)
     assert 'what follows is left out' in drive.faults[0]
 
 

@@ -1,11 +1,15 @@
 """``squeezedet evaluate-bag --through-node`` as its user runs it, held against offline."""
 
 import json
+import os
+from pathlib import Path
+import signal
+import subprocess
 import sys
 
 import numpy as np
 import pytest
-from ros_testing import fresh_domain, picture
+from ros_testing import fresh_domain, kill, picture, wait_until
 from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import SelectionConfig
@@ -67,6 +71,32 @@ def test_a_replay_scores_as_offline(bag, weights, tmp_path, capsys):
     assert f'{FRAMES} images sent, {FRAMES} received, 0 lost' in said
     detections = read_detection_bag(out).detections
     assert list(detections) == [STAMP + index * STEP for index in range(FRAMES)]
+
+
+def children_of(parent):
+    tasks = Path(f'/proc/{parent}/task').glob('*/children')
+    return [int(child) for task in tasks for child in task.read_text().split()]
+
+
+def test_no_process_outlives_an_interrupted_evaluation(bag, weights):
+    words = ('evaluate-bag', bag, '--weights', weights, '--through-node', '--rate', 0.01)
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'squeezedet_ros', *map(str, words)],
+        env={**os.environ, 'ROS_DOMAIN_ID': str(fresh_domain())},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(lambda: len(children_of(process.pid)) == 3)
+        children = children_of(process.pid)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert 'Traceback' not in process.stderr.read()
+        # One that was being started is ended by the system, in its own time.
+        wait_until(lambda: not any(Path(f'/proc/{child}').exists() for child in children), 20)
+    finally:
+        kill(process)
 
 
 def test_without_ros_the_reason_is_told(bag, weights, monkeypatch, capsys):

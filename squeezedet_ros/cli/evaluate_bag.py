@@ -24,6 +24,8 @@ from squeezedet_ros.cli.info import (
     write_json,
 )
 from squeezedet_ros.cli.options import add_config, read_config
+from squeezedet_ros.cli.play_bag import INTERRUPTED
+from squeezedet_ros.cli.processes import signals_as_interrupt
 from squeezedet_ros.config import EngineConfig, SelectionConfig
 from squeezedet_ros.data.bag import Bag, STORAGES
 from squeezedet_ros.data.drive_truth import check_count, find_truth
@@ -42,6 +44,14 @@ from squeezedet_ros.evaluation.drive_report import format_drive_report, report_d
 from squeezedet_ros.evaluation.drive_statistics import DriveConfig
 from squeezedet_ros.evaluation.evaluator import evaluation_selection, EvaluationConfig
 from squeezedet_ros.evaluation.node_report import format_node_report, report_node
+from squeezedet_ros.evaluation.sweep import (
+    format_sweep,
+    report_sweep,
+    run_sweep,
+    save_sweep,
+    SWEEP_PICTURE,
+    SweepConfig,
+)
 from squeezedet_ros.training.recipe import TrainingConfig
 
 _PACKAGES = ('squeezedet_ros', 'torch', 'numpy', 'opencv-python-headless', 'rosbags')
@@ -53,6 +63,7 @@ class _Configs(NamedTuple):
     selection: SelectionConfig
     evaluation: EvaluationConfig
     drive: DriveConfig
+    sweep: SweepConfig
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,7 +107,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='play the bag into the real node, and score what comes back: the frames that were '
         'looked at, all frames, and what was known at the time of each truth; needs ROS 2',
     )
-    configs = (DriveConfig, EvaluationConfig, SelectionConfig, EngineConfig, ThroughNodeConfig)
+    parser.add_argument(
+        '--sweep',
+        action='store_true',
+        help='try values of top_n and plot_prob_thresh; with --report also as a picture',
+    )
+    configs = (
+        DriveConfig,
+        SweepConfig,
+        EvaluationConfig,
+        SelectionConfig,
+        EngineConfig,
+        ThroughNodeConfig,
+    )
     for config in configs:
         add_config(parser, config)
 
@@ -112,6 +135,15 @@ def run(arguments: argparse.Namespace) -> int:
     :raises DeviceError: when the device or precision is not to be had.
     :raises DriveError: when the node is asked for and there is no ROS, or it fails.
     """
+    try:
+        # The node and what plays into it end with this process.
+        with signals_as_interrupt():
+            return _run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _run(arguments: argparse.Namespace) -> int:
     configs = _read_configs(arguments)
     if arguments.out_bag is not None and arguments.out_bag.exists():
         raise DatasetError(f'cannot write bag: {arguments.out_bag} exists already')
@@ -126,6 +158,8 @@ def run(arguments: argparse.Namespace) -> int:
         if truth is not None:
             record = add_truth(record, truth, aliases, configs.drive.truth_tolerance)
         report = _evaluate(record, configs)
+        if arguments.sweep:
+            report['sweep'] = _sweep(arguments, bag, record, configs)
         _tell(arguments, record, report)
         if arguments.out_bag:
             write_drive_bag(
@@ -148,17 +182,15 @@ def _read_configs(arguments: argparse.Namespace) -> _Configs:
         read_config(arguments, SelectionConfig),
         read_config(arguments, EvaluationConfig),
         read_config(arguments, DriveConfig),
+        read_config(arguments, SweepConfig),
     )
 
 
 def _watch(arguments: argparse.Namespace, bag: Bag, topic: str, configs: _Configs) -> DriveRecord:
     """Return what the detector alone, without a node, makes of every frame."""
     checkpoint = describe_checkpoint(resolve_weights(arguments.weights))
-    detector = Detector.from_checkpoint(
-        Path(checkpoint['weights']),
-        evaluation_selection(configs.selection, configs.evaluation),
-        read_config(arguments, EngineConfig),
-    )
+    selection = evaluation_selection(configs.selection, configs.evaluation)
+    detector = _make_detector(arguments, selection)
     watched = watch_drive(detector, bag, topic, configs.evaluation.batch_size)
     settings = {
         'bag': str(arguments.bag),
@@ -166,7 +198,8 @@ def _watch(arguments: argparse.Namespace, bag: Bag, topic: str, configs: _Config
         'aliases': list(arguments.aliases),
         'engine': detector.describe(),
         'checkpoint': checkpoint,
-        'selection': asdict(detector.selection),
+        'selection': asdict(configs.selection),
+        'evaluation': asdict(configs.evaluation),
         'versions': _versions(),
         'processing': {
             'batch_size': configs.evaluation.batch_size,
@@ -221,6 +254,11 @@ def _watch_node(
     )
 
 
+def _make_detector(arguments: argparse.Namespace, selection: SelectionConfig) -> Detector:
+    weights = resolve_weights(arguments.weights)
+    return Detector.from_checkpoint(weights, selection, read_config(arguments, EngineConfig))
+
+
 def _versions() -> dict[str, str]:
     found = {'python': platform.python_version()}
     for name in _PACKAGES:
@@ -231,17 +269,31 @@ def _versions() -> dict[str, str]:
 
 def _evaluate(record: DriveRecord, configs: _Configs) -> dict[str, Any]:
     """Return all there is to tell of a record, however it came about."""
-    report = report_drive(record, *configs)
+    report = report_drive(record, configs.selection, configs.evaluation, configs.drive)
     if 'node' in record.settings:
         overlap = configs.evaluation.min_overlap
         report['through_node'] = report_node(record, configs.selection, overlap)
     return report
 
 
+def _sweep(
+    arguments: argparse.Namespace, bag: Bag, record: DriveRecord, configs: _Configs
+) -> dict[str, Any]:
+    detector = _make_detector(arguments, configs.selection)
+    images = partial(find_images, bag, record.topic)
+    sweep = run_sweep(detector, record, configs.selection, configs.sweep, images)
+    if arguments.report:
+        picture = arguments.report / SWEEP_PICTURE
+        save_sweep(picture, sweep, record.classes, images, configs.sweep.sweep_pictures)
+    return report_sweep(sweep, record.classes, configs.evaluation.min_overlap)
+
+
 def _tell(arguments: argparse.Namespace, record: DriveRecord, report: dict[str, Any]) -> None:
     print(format_drive_report(report))
     if 'through_node' in report:
         print(f'\n{format_node_report(report["through_node"])}')
+    if 'sweep' in report:
+        print(f'\n{format_sweep(report["sweep"])}')
     if arguments.json:
         write_json(arguments.json, report)
         save_record(record_path(arguments.json), record)

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-import numpy as np
 from squeezedet_ros.data.bag import Bag, truth_topic
 from squeezedet_ros.data.coco import read_truths
 from squeezedet_ros.data.ground_truth import GroundTruth
@@ -180,10 +179,7 @@ def _coco(path: Path) -> DriveTruth:
 def _tracking(path: Path) -> DriveTruth:
     told = read_tracking_labels(path)
     count = max(told, default=-1) + 1
-    nothing = GroundTruth(
-        np.zeros((0, 4), np.float32), (), np.zeros(0, np.float32), np.zeros(0, np.int64)
-    )
-    truths = {frame: told.get(frame, nothing) for frame in range(count)}
+    truths = {frame: told.get(frame, GroundTruth.empty()) for frame in range(count)}
     return DriveTruth(str(path), 'order', truths, every=False)
 
 

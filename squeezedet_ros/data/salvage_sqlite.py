@@ -3,7 +3,8 @@ Messages of a rosbag2 database that may end anywhere.
 
 As far as SQLite itself reads the table it is asked. Rows that it no longer finds, because the file
 ends before the page that leads to them, are looked for in the pages that are there (table leaf
-pages and overflow chains of sqlite.org/fileformat2.html, sections 1.6 and 2).
+pages and overflow chains of sqlite.org/fileformat2.html, sections 1.6 and 2). A row is
+lost with its leaf page, which can lie behind the first rows that it leads to.
 """
 
 from __future__ import annotations
