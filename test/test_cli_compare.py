@@ -155,6 +155,22 @@ def test_other_frames_and_other_classes_are_said(good, tmp_path, capsys):
     assert 'expected frames of the same stamp' in capsys.readouterr().err
 
 
+def test_what_is_left_of_a_damaged_bag_is_compared(tmp_path, capsys):
+    frames = [(SECOND * place, car(0.9), None) for place in range(1, 101)]
+    whole, cut = (write_bag(tmp_path / name, frames) for name in ('whole', 'cut'))
+    (file,) = cut.glob('*.mcap')
+    file.write_bytes(file.read_bytes()[: file.stat().st_size * 2 // 3])
+    assert compare(whole, cut) == 0
+    told = capsys.readouterr().out
+    assert f'note: {cut}: {cut} cannot be read as a rosbag2' in told
+    count = int(told.split('frames of A only, left out: ')[1].split()[0])
+    assert 10 < count < 90
+    assert f'{100 - count} frames compared' in told
+    file.write_bytes(b'')
+    assert compare(whole, cut) == 2
+    assert 'no message of it can be read' in capsys.readouterr().err
+
+
 def test_truth_is_for_records(tmp_path, capsys):
     bare = write(tmp_path / 'a.json', [car(0.9)], with_record=False)
     assert compare(bare, bare, '--truth', tmp_path) == 2

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from squeezedet_ros.data.bag import BagReader, BagWriter
+from squeezedet_ros.data.bag import Bag, BagWriter
 from squeezedet_ros.data.interfaces import DETECTION_2D_ARRAY, LABEL_INFO, Message, typestore
+from squeezedet_ros.data.salvage import open_bag
 from squeezedet_ros.data.truth_message import edges_of, make_detection, make_header, stamp_of
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.errors import DatasetError
@@ -34,12 +35,14 @@ class DetectionBag(NamedTuple):
     :param classes: names by label.
     :param threshold: least probability of what is published, None where the bag does not say.
     :param detections: by the stamp of the image in nanoseconds, in the order of the bag.
+    :param damage: what could not be read, in words.
     """
 
     topic: str
     classes: tuple[str, ...]
     threshold: float | None
     detections: dict[int, Detections]
+    damage: tuple[str, ...] = ()
 
 
 def detections_to_message(detections: Detections, header: Message, ids: Sequence[str]) -> Message:
@@ -165,14 +168,14 @@ class DetectionBagWriter:
 
 def read_detection_bag(path: Path, topic: str | None = None) -> DetectionBag:
     """
-    Read what a detector saw, from a bag written here or recorded of a node.
+    Read what a detector saw, from a bag written here or recorded of a node, damaged or not.
 
     :param topic: with the detections; if None the only ``*/detections/unfiltered`` there is, or
         else the only ``*/detections``.
     :raises DatasetError: when the bag cannot be read, the topic is not there or open, or classes
         are numbers that nothing in the bag names.
     """
-    with BagReader(path) as bag:
+    with open_bag(path) as bag:
         name = _find_topic(bag, path, topic)
         numbers, threshold = _read_label_info(bag, name)
         class_ids = ClassIds(numbers)
@@ -183,10 +186,11 @@ def read_detection_bag(path: Path, topic: str | None = None) -> DetectionBag:
                 detections[stamp_of(message)] = detections_from_message(message, class_ids)
             except DatasetError as error:
                 raise DatasetError(f'{path}: {name} at {raw.recorded_ns} ns: {error}') from error
-    return DetectionBag(name, tuple(class_ids.names), threshold, detections)
+        damage = tuple(bag.damage)
+    return DetectionBag(name, tuple(class_ids.names), threshold, detections, damage)
 
 
-def _find_topic(bag: BagReader, path: Path, wanted: str | None) -> str:
+def _find_topic(bag: Bag, path: Path, wanted: str | None) -> str:
     present = {name for name, topic in bag.topics.items() if topic.type == DETECTION_2D_ARRAY}
     if wanted is not None:
         name = bag.known_topic(wanted)
@@ -207,7 +211,7 @@ def _find_topic(bag: BagReader, path: Path, wanted: str | None) -> str:
     )
 
 
-def _read_label_info(bag: BagReader, topic: str) -> tuple[dict[int, str], float | None]:
+def _read_label_info(bag: Bag, topic: str) -> tuple[dict[int, str], float | None]:
     """Return the last that is said of a camera: names by number, and the least probability."""
     camera = topic.removesuffix(_UNFILTERED).removesuffix(_PUBLISHED)
     name = f'{camera}{_LABELS}'

@@ -100,7 +100,7 @@ def _by_frames(a: Evaluated, b: Evaluated, paired: Paired, config: ComparisonCon
         'frames': paired.counts._asdict(),
         'frames_that_changed': len(changed),
         'changed_frames': [item.to_json(paired) for item in changed[: config.changed_frames]],
-        'notes': _frame_notes(paired, config) + stale,
+        'notes': _warnings(a) + _warnings(b) + _frame_notes(paired, config) + stale,
     }
     return Comparison(report, paired, changed[: config.changed_frames])
 
@@ -176,6 +176,12 @@ def _table_notes(a: dict[str, Any], b: dict[str, Any], name_a: str, name_b: str)
     if alone:
         notes.append(f'classes of one side only, left out: {", ".join(alone)}')
     return notes
+
+
+def _warnings(side: Evaluated) -> list[str]:
+    """Return what was told when the record was made, of damage above all."""
+    found = side.record.settings.get('warnings') if side.record else None
+    return [f'{side.path}: {warning}' for warning in found] if isinstance(found, list) else []
 
 
 def _frame_notes(paired: Paired, config: ComparisonConfig) -> list[str]:

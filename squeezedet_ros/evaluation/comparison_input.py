@@ -143,7 +143,7 @@ def _read_bag(path: Path, topic: str | None) -> DriveRecord:
         frames=frames,
         # A bag that does not say holds what was published.
         plot_prob_thresh=bag.threshold or 0.0,
-        settings={'bag': str(path), 'topic': bag.topic},
+        settings={'bag': str(path), 'topic': bag.topic, 'warnings': list(bag.damage)},
     )
 
 

@@ -20,9 +20,6 @@ from squeezedet_ros.visualization import contact_sheet, Image, legend, SHEET_GAP
 DIFFERENCES = 'differences.png'
 CHANGED = 'changed_frames.png'
 _ROW_INCHES = 0.28
-_NO_TRUTH = GroundTruth(
-    np.zeros((0, 4), np.float32), (), np.zeros(0, np.float32), np.zeros(0, np.int64)
-)
 
 
 def save_differences(path: Path, report: dict[str, Any]) -> None:
@@ -88,7 +85,7 @@ def save_changed_frames(
     for row, change in zip(rows, changed, strict=True):
         if row not in images:
             continue
-        truth = paired.truths[row] or _NO_TRUTH
+        truth = paired.truths[row] or GroundTruth.empty()
         for letter, side in (('A', paired.a), ('B', paired.b)):
             found = side.published[row]
             pictures.append(draw_frame(images[row], truth, found, paired.classes))
