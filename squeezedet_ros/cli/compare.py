@@ -96,9 +96,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.truth:
         first = _with_truth(first, arguments)
     found = compare(first, second, config)
-    print(format_comparison(found.report))
     if arguments.json:
         write_json(arguments.json, found.report)
+    print(format_comparison(found.report))
     if arguments.report:
         _save_pictures(arguments, found)
     return _REGRESSION if found.is_regression else 0
