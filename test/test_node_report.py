@@ -47,18 +47,21 @@ def told(scores, **account):
 def test_the_account_without_truth():
     assert told(None) == [
         'through the node, live, 0.5 times the recorded pace: 60 images sent, 58 received, 2 lost',
+        'ages are in the time of the bag, of which 0.5 s pass in a second',
         'the node took 1.23 cores, 500 MiB after its first frame, - MiB after its last, '
         '534 MiB at most',
     ]
 
 
 def test_frames_of_nowhere_are_a_warning():
-    assert told(None, strangers=3)[1].startswith('warning: 3 frames told of by the node are of no')
+    assert told(None, strangers=3, rate=1)[1].startswith(
+        'warning: 3 frames told of by the node are of no'
+    )
 
 
 def test_three_ways_side_by_side():
     scores = score_three_ways(frames(150, None, 150, 150), ('car',), 0.5, SelectionConfig())
-    lines = told(scores)[4:]
+    lines = told(scores)[5:]
     assert lines[0].split() == ['frames', 'looked', 'at', 'all', 'streaming']
     assert lines[1].split() == ['3', '4', '4']
     assert lines[2].startswith('AP car')

@@ -222,5 +222,6 @@ def _read_label_info(bag: Bag, topic: str) -> tuple[dict[int, str], float | None
     for raw in bag.messages([name]):
         message = bag.decode(raw)
         numbers = {int(item.class_id): str(item.class_name) for item in message.class_map}
-        threshold = float(message.threshold)
+        # The shortest number that float32 reads as the same: 0.4, not 0.4000000059604645.
+        threshold = float(str(np.float32(message.threshold)))
     return numbers, threshold

@@ -43,6 +43,8 @@ def _account_lines(told: Mapping[str, Any]) -> Iterator[str]:
         f'through the node, {told["mode"]}, {pace}{told["rate"]:g} times the recorded pace: '
         f'{told["sent"]} images sent, {told["received"]} received, {told["lost"]} lost'
     )
+    if told['mode'] == 'live' and told['rate'] != 1:
+        yield f'ages are in the time of the bag, of which {told["rate"]:g} s pass in a second'
     if told['strangers']:
         yield f'warning: {told["strangers"]} frames told of by the node are of no image of the bag'
     memory = told['memory_mib']

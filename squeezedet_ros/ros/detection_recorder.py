@@ -64,7 +64,8 @@ class DetectionRecorder(Node):
         self._has_classes = True
 
     def _on_published(self, message: Detection2DArray, info: dict[str, Any]) -> None:
-        self._write_detections(message, int(info['source_timestamp']))
+        # 0 where the middleware does not tell.
+        self._write_detections(message, int(info['source_timestamp']) or time_ns())
 
     def _on_detections(self, message: Detection2DArray) -> None:
         self._write_detections(message, time_ns())
