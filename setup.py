@@ -51,7 +51,12 @@ setup(
         'tqdm>=4.57',
     ],
     extras_require={
-        'bag': ['apsw>=3.50', 'rosbags>=0.11'],
+        'bag': [
+            'apsw>=3.50',
+            'backports-zstd>=1.0; python_version < "3.14"',
+            'lz4>=4.0',
+            'rosbags>=0.11',
+        ],
         'coco': ['pycocotools>=2.0.7'],
         'keras': ['h5py>=3.6'],
         'report': ['matplotlib>=3.5'],

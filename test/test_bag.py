@@ -199,7 +199,7 @@ def test_an_image_that_is_too_short_is_named(tmp_path):
     )
     path = tmp_path / 'bag'
     with BagWriter(path) as bag:
-        bag._write('front/image_raw', 'sensor_msgs/msg/Image', STAMP, message)
+        bag.write_message('front/image_raw', 'sensor_msgs/msg/Image', STAMP, message)
     with (
         BagReader(path) as bag,
         pytest.raises(DatasetError, match=rf'front/image_raw at {STAMP} ns: expected 2880 bytes'),

@@ -1,8 +1,8 @@
 """When each message of a bag is due."""
 
 import pytest
-from squeezedet_ros.data.playback import Pace, parse_remaps, PlaybackConfig
-from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.data.playback import Pace, parse_remaps, PlaybackConfig, read_sendings
+from squeezedet_ros.errors import ConfigError, DatasetError
 
 SECOND = 1_000_000_000
 
@@ -51,3 +51,19 @@ def test_a_malformed_remap_is_told(remap):
 def test_settings_have_bounds(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         PlaybackConfig(**setting)
+
+
+def test_sendings_are_read_up_to_the_last_whole_line(tmp_path):
+    path = tmp_path / 'times'
+    path.write_text('{"topic": "a", "recorded_ns": 5, "sent_ns": 70}\n{"topic": "a", "rec')
+    assert read_sendings(path) == [('a', 5, 70)]
+
+
+def test_something_else_than_sendings_is_told(tmp_path):
+    path = tmp_path / 'times'
+    for text in ('sent!\n', '{"topic": "a"}\n'):
+        path.write_text(text)
+        with pytest.raises(DatasetError, match='times does not tell when messages were sent'):
+            read_sendings(path)
+    with pytest.raises(DatasetError, match='none does not tell'):
+        read_sendings(tmp_path / 'none')

@@ -7,6 +7,7 @@ and what is truly in them on ``<c>/ground_truth``.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -20,9 +21,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability
+from rosbags.interfaces import Connection, Qos
 from rosbags.rosbag2 import ReaderError, StoragePlugin, Writer, WriterError
 from rosbags.serde import SerdeError
+from squeezedet_ros.data.bag_qos import is_latched, LATCHED
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.interfaces import (
     COMPRESSED_IMAGE,
@@ -31,6 +33,7 @@ from squeezedet_ros.data.interfaces import (
     Message,
     typestore,
 )
+from squeezedet_ros.data.packing import UNPACK_ERRORS
 from squeezedet_ros.data.truth_message import (
     make_header,
     stamp_of,
@@ -46,7 +49,7 @@ _IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 _JPEG_QUALITY = 95
 # Version 9 writes QoS in a form that readers of older versions do not know.
 _METADATA_VERSION: Literal[8] = 8
-_READ_ERRORS = (
+DECODE_ERRORS = _READ_ERRORS = (
     AnyReaderError,
     ReaderError,
     SerdeError,
@@ -56,12 +59,20 @@ _READ_ERRORS = (
     AssertionError,
     UnicodeDecodeError,
     KeyError,
+    OverflowError,
+    MemoryError,
+    *UNPACK_ERRORS,
 )
 
 
 def image_topic(camera: str, *, compressed: bool = False) -> str:
     """Return the topic of a camera's images."""
     return f'{camera}/image_raw/compressed' if compressed else f'{camera}/image_raw'
+
+
+def camera_of(topic: str) -> str:
+    """Return the camera of an image topic."""
+    return topic.lstrip('/').removesuffix('/compressed').removesuffix('/image_raw')
 
 
 def truth_topic(camera: str) -> str:
@@ -144,7 +155,7 @@ class BagWriter:
             message: Message = types[COMPRESSED_IMAGE](
                 header=header, format=text, data=data.ravel()
             )
-            self._write(topic, COMPRESSED_IMAGE, stamp_ns, message)
+            self.write_message(topic, COMPRESSED_IMAGE, stamp_ns, message)
             return
         height, width, channels = image.shape
         message = types[IMAGE](
@@ -156,73 +167,90 @@ class BagWriter:
             step=width * channels,
             data=np.ascontiguousarray(image).ravel(),
         )
-        self._write(topic, IMAGE, stamp_ns, message)
+        self.write_message(topic, IMAGE, stamp_ns, message)
 
     def write_ground_truth(self, camera: str, stamp_ns: int, truth: GroundTruth) -> None:
         """Write what is truly in the image of the same stamp."""
         message = truth_to_message(truth, make_header(stamp_ns, camera))
-        self._write(truth_topic(camera), DETECTION_2D_ARRAY, stamp_ns, message)
+        self.write_message(truth_topic(camera), DETECTION_2D_ARRAY, stamp_ns, message)
 
-    def _write(self, topic: str, kind: str, stamp_ns: int, message: Message) -> None:
+    def write_message(
+        self, topic: str, kind: str, recorded_ns: int, message: Message, *, latched: bool = False
+    ) -> None:
+        """
+        Write a message of the shared typestore.
+
+        :param latched: whether a player is to keep it for those who subscribe later.
+        """
+        qos = [LATCHED] if latched else []
+        self._append(topic, kind, recorded_ns, typestore().serialize_cdr(message, kind), qos)
+
+    def write_raw(self, message: RawMessage) -> None:
+        """Write a message of a type in the shared typestore, as it lay in another bag."""
+        self._append(*message, [])
+
+    def _append(
+        self, topic: str, kind: str, recorded_ns: int, data: bytes | memoryview, qos: list[Qos]
+    ) -> None:
         if topic not in self._connections:
             self._connections[topic] = self._writer.add_connection(
-                f'/{topic.lstrip("/")}', kind, typestore=typestore()
+                f'/{topic.lstrip("/")}', kind, typestore=typestore(), offered_qos_profiles=qos
             )
-        data = typestore().serialize_cdr(message, kind)
-        self._writer.write(self._connections[topic], stamp_ns, data)
+        self._writer.write(self._connections[topic], recorded_ns, data)
 
 
-class BagReader:
+class Bag(ABC):
     """
-    Reads a rosbag2: a folder, or a single .mcap or .db3 file; used as a context manager.
+    A rosbag2 that can be read; used as a context manager.
 
     Topic names are compared without their leading slash.
+
+    :ivar damage: what could not be read of it so far, in words.
     """
 
     def __init__(self, path: Path) -> None:
-        """
-        Name the bag to be read.
-
-        :raises DatasetError: when there is none, or it is of ROS 1.
-        """
-        if not path.exists():
-            raise DatasetError(f'no such bag: {path}')
-        if path.suffix == '.bag':
-            raise DatasetError(
-                f'{path} is a ROS 1 bag, expected a rosbag2: convert it with rosbags-convert'
-            )
+        """Name the bag to be read."""
         self._path = path
-        try:
-            self._reader = AnyReader([path], default_typestore=typestore())
-        except _READ_ERRORS as error:
-            raise self._unreadable(error) from error
+        self.damage: list[str] = []
 
-    def _unreadable(self, error: BaseException) -> DatasetError:
-        return DatasetError(
-            f'{self._path} cannot be read as a rosbag2: {str(error) or type(error).__name__}'
-        )
+    @abstractmethod
+    def __enter__(self) -> Bag:
+        """
+        Open it.
 
-    def __enter__(self) -> BagReader:
-        try:
-            self._reader.open()
-        except _READ_ERRORS as error:
-            raise self._unreadable(error) from error
-        return self
+        :raises DatasetError: when it cannot be read.
+        """
 
+    @abstractmethod
     def __exit__(self, *_: object) -> None:
-        self._reader.close()
+        """Close it."""
 
     @property
+    @abstractmethod
     def topics(self) -> dict[str, Topic]:
         """Return the topics by name, without the leading slash."""
-        topics: dict[str, Topic] = {}
-        for connection in self._reader.connections:
-            name = connection.topic.lstrip('/')
-            count = topics[name].messages if name in topics else 0
-            topics[name] = Topic(
-                connection.msgtype, count + connection.msgcount, _is_latched(connection)
-            )
-        return topics
+
+    @abstractmethod
+    def messages(self, topics: Collection[str] = ()) -> Iterator[RawMessage]:
+        """
+        Return the messages of some topics, or of all, in the order of recording.
+
+        :raises DatasetError: when a topic is not there or the bag is damaged.
+        """
+
+    @abstractmethod
+    def decode(self, message: RawMessage) -> Message:
+        """
+        Return a message with its fields as attributes.
+
+        :raises DatasetError: when its bytes do not hold what its type announces.
+        """
+
+    def _undecodable(self, message: RawMessage, error: BaseException) -> DatasetError:
+        return DatasetError(
+            f'{self._path}: the message of {message.topic} at {message.recorded_ns} ns '
+            f'is no {message.type}: {error}'
+        )
 
     def image_topics(self) -> list[str]:
         """Return the topics that hold images."""
@@ -265,41 +293,6 @@ class BagReader:
             f'{self._path} has no topic {topic}; nearest: {", ".join(near) or "it is empty"}'
         )
 
-    def messages(self, topics: Collection[str] = ()) -> Iterator[RawMessage]:
-        """
-        Return the messages of some topics, or of all, in the order of recording.
-
-        :raises DatasetError: when a topic is not there or the bag is damaged.
-        """
-        names = {self.known_topic(topic) for topic in topics}
-        chosen = [
-            connection
-            for connection in self._reader.connections
-            if not names or connection.topic.lstrip('/') in names
-        ]
-        if not chosen:
-            return
-        try:
-            for connection, recorded_ns, data in self._reader.messages(chosen):
-                topic = connection.topic.lstrip('/')
-                yield RawMessage(topic, connection.msgtype, recorded_ns, data)
-        except _READ_ERRORS as error:
-            raise self._unreadable(error) from error
-
-    def decode(self, message: RawMessage) -> Message:
-        """
-        Return a message with its fields as attributes.
-
-        :raises DatasetError: when its bytes do not hold what its type announces.
-        """
-        try:
-            return self._reader.deserialize(message.data, message.type)
-        except _READ_ERRORS as error:
-            raise DatasetError(
-                f'{self._path}: the message of {message.topic} at {message.recorded_ns} ns '
-                f'is no {message.type}: {error}'
-            ) from error
-
     def decode_image(self, message: RawMessage) -> BagImage:
         """
         Return the image in a message.
@@ -339,10 +332,74 @@ class BagReader:
         return {stamp_of(message): truth_from_message(message) for message in decoded}
 
 
-def _is_latched(connection: Connection) -> bool:
-    if not isinstance(connection.ext, ConnectionExtRosbag2):
-        return False
-    return any(
-        profile.durability is QosDurability.TRANSIENT_LOCAL
-        for profile in connection.ext.offered_qos_profiles
-    )
+class BagReader(Bag):
+    """Reads a rosbag2: a folder, or a single .mcap or .db3 file."""
+
+    def __init__(self, path: Path) -> None:
+        """
+        Name the bag to be read.
+
+        :raises DatasetError: when there is none, or it is of ROS 1.
+        """
+        if not path.exists():
+            raise DatasetError(f'no such bag: {path}')
+        if path.suffix == '.bag':
+            raise DatasetError(
+                f'{path} is a ROS 1 bag, expected a rosbag2: convert it with rosbags-convert'
+            )
+        super().__init__(path)
+        try:
+            self._reader = AnyReader([path], default_typestore=typestore())
+        except _READ_ERRORS as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: BaseException) -> DatasetError:
+        return DatasetError(
+            f'{self._path} cannot be read as a rosbag2: {str(error) or type(error).__name__}'
+        )
+
+    def __enter__(self) -> BagReader:
+        try:
+            self._reader.open()
+        except _READ_ERRORS as error:
+            raise self._unreadable(error) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+
+    @property
+    def topics(self) -> dict[str, Topic]:
+        """Return the topics by name, without the leading slash."""
+        topics: dict[str, Topic] = {}
+        for connection in self._reader.connections:
+            name = connection.topic.lstrip('/')
+            count = topics[name].messages if name in topics else 0
+            topics[name] = Topic(
+                connection.msgtype, count + connection.msgcount, is_latched(connection)
+            )
+        return topics
+
+    def messages(self, topics: Collection[str] = ()) -> Iterator[RawMessage]:
+        """Return the messages of some topics, or of all, as :meth:`Bag.messages`."""
+        names = {self.known_topic(topic) for topic in topics}
+        chosen = [
+            connection
+            for connection in self._reader.connections
+            if not names or connection.topic.lstrip('/') in names
+        ]
+        if not chosen:
+            return
+        try:
+            for connection, recorded_ns, data in self._reader.messages(chosen):
+                topic = connection.topic.lstrip('/')
+                yield RawMessage(topic, connection.msgtype, recorded_ns, data)
+        except _READ_ERRORS as error:
+            raise self._unreadable(error) from error
+
+    def decode(self, message: RawMessage) -> Message:
+        """Return a message with its fields as attributes, as :meth:`Bag.decode`."""
+        try:
+            return self._reader.deserialize(message.data, message.type)
+        except DECODE_ERRORS as error:
+            raise self._undecodable(message, error) from error

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import json
+from pathlib import Path
+from typing import NamedTuple
 
 from squeezedet_ros.config import check_settings, setting
 from squeezedet_ros.data.truth_message import NANOSECONDS
-from squeezedet_ros.errors import ConfigError, SqueezeDetError
+from squeezedet_ros.errors import ConfigError, DatasetError, SqueezeDetError
 
 
 class PlaybackError(SqueezeDetError):
@@ -23,6 +26,12 @@ class PlaybackConfig:
     subscribers: int = setting(
         0, 'subscribers each topic must have before the first message', bounds=(0, 100)
     )
+    settle: float = setting(
+        0.0,
+        'seconds from the arrival of the subscribers to the first message: their side of the '
+        'connection is made a moment later',
+        bounds=(0.0, 3600.0),
+    )
     in_flight: int = setting(
         0,
         'images of a camera that may be without their <camera>/frame_status; the next one '
@@ -35,6 +44,32 @@ class PlaybackConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
+
+
+class Sending(NamedTuple):
+    """
+    That a message was sent.
+
+    :param recorded_ns: when the bag received it.
+    :param sent_ns: when it was sent, in nanoseconds of the machine's clock.
+    """
+
+    topic: str
+    recorded_ns: int
+    sent_ns: int
+
+
+def read_sendings(path: Path) -> list[Sending]:
+    """
+    Read what ``play-bag --times`` wrote, but for a line that is not finished.
+
+    :raises DatasetError: when there is no such file or it holds something else.
+    """
+    try:
+        whole, _, _ = path.read_text(encoding='utf-8').rpartition('\n')
+        return [Sending(**json.loads(line)) for line in whole.splitlines()]
+    except (OSError, ValueError, TypeError) as error:
+        raise DatasetError(f'{path} does not tell when messages were sent: {error}') from error
 
 
 class Pace:
