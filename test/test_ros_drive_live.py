@@ -2,9 +2,10 @@
 
 import sys
 
+from domains import fresh_domain
 import numpy as np
 import pytest
-from ros_testing import fresh_domain, picture
+from ros_testing import picture
 from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.cli.drive_live import (
     node_parameters,

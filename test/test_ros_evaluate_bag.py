@@ -7,9 +7,10 @@ import signal
 import subprocess
 import sys
 
+from domains import fresh_domain
 import numpy as np
 import pytest
-from ros_testing import fresh_domain, kill, picture, wait_until
+from ros_testing import kill, picture, wait_until
 from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import SelectionConfig
