@@ -14,6 +14,7 @@ from squeezedet_ros.data.interfaces import IMAGE, typestore
 from squeezedet_ros.data.salvage import open_bag, SalvageReader
 from squeezedet_ros.data.truth_message import make_header
 from squeezedet_ros.errors import DatasetError
+from squeezedet_ros.evaluation.drive import read_frames
 
 STAMP = 1_700_000_000_000_000_000
 SIZE = (48, 80)
@@ -222,3 +223,42 @@ def test_the_nearest_topics_are_offered_of_a_damaged_bag_too(tmp_path):
     with open_bag(path) as bag, pytest.raises(DatasetError, match='nearest: front/image_raw'):
         list(bag.messages(['front/imag_raw']))
     assert isinstance(bag, SalvageReader)
+
+
+def damage_somewhere(content, rng):
+    """Cut bytes, turn some, blank some or take some out."""
+    place = int(rng.integers(len(content)))
+    kind = rng.integers(4)
+    if kind == 0:
+        return content[:place]
+    changed = bytearray(content)
+    if kind == 1:
+        for turned in rng.integers(0, len(content), 20):
+            changed[turned] ^= int(rng.integers(1, 256))
+    elif kind == 2:
+        changed[place : place + 5000] = bytes(len(changed[place : place + 5000]))
+    else:
+        del changed[place : place + 777]
+    return bytes(changed)
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+def test_no_damage_ends_in_anything_but_an_error_with_a_name(tmp_path, storage):
+    """Sixty damages of the storage file, with and without the metadata."""
+    path = write(tmp_path / 'bag', storage=storage)
+    file, whole = storage_file(path), storage_file(path).read_bytes()
+    metadata = (path / 'metadata.yaml').read_text()
+    rng = np.random.default_rng(8)
+    outcomes = set()
+    for number in range(60):
+        file.write_bytes(damage_somewhere(whole, rng))
+        (path / 'metadata.yaml').write_text(metadata)
+        if number % 2:
+            (path / 'metadata.yaml').unlink()
+        try:
+            with open_bag(path) as bag:
+                topic = bag.find_image_topic()
+                outcomes.add(any(frame.image is not None for frame in read_frames(bag, topic)))
+        except DatasetError:
+            outcomes.add(False)
+    assert True in outcomes

@@ -30,6 +30,7 @@ from squeezedet_ros.evaluation.node_record import (
     PlayedImage,
     read_played,
 )
+from tqdm import tqdm
 
 _ROS_MODULES = ('rclpy', 'vision_msgs')
 
@@ -156,8 +157,10 @@ def watch_through_node(
 
 
 def _until_damage(bag: Bag, topic: str, damage: list[str]) -> Iterator[PlayedImage]:
+    images = read_played(bag, topic)
+    count = bag.topics[topic].messages
     try:
-        yield from read_played(bag, topic)
+        yield from tqdm(images, total=count, unit='frame', desc='reading', disable=None)
     except DatasetError as error:
         damage.append(f'the recording is damaged, what follows is left out: {error}')
 

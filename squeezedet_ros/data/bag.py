@@ -49,6 +49,7 @@ _IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
 _JPEG_QUALITY = 95
 # Version 9 writes QoS in a form that readers of older versions do not know.
 _METADATA_VERSION: Literal[8] = 8
+# What the readers raise on damaged bytes, which they take for lengths, offsets and text.
 DECODE_ERRORS = _READ_ERRORS = (
     AnyReaderError,
     ReaderError,
@@ -57,10 +58,11 @@ DECODE_ERRORS = _READ_ERRORS = (
     apsw.Error,
     struct.error,
     AssertionError,
-    UnicodeDecodeError,
-    KeyError,
+    ValueError,
     OverflowError,
     MemoryError,
+    TypeError,
+    LookupError,
     *UNPACK_ERRORS,
 )
 

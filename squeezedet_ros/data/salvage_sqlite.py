@@ -47,8 +47,9 @@ def read_sqlite(path: Path, damage: list[str]) -> Iterator[RawMessage]:
         topics = {
             number: (topic.lstrip('/'), kind)
             for number, topic, kind in connection.execute('SELECT id, name, type FROM topics')
+            if isinstance(topic, str) and isinstance(kind, str)
         }
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         damage.append(f'{path}: {error}')
         return
     for row in _all_rows(connection, path, damage):
@@ -61,13 +62,13 @@ def _all_rows(connection: apsw.Connection, path: Path, damage: list[str]) -> Ite
     rows = 'SELECT id, topic_id, timestamp, data FROM messages ORDER BY id'
     try:
         for values in connection.execute(rows):
-            row = _Row._make(values)
             # Before it tells of damage SQLite can return a row that is none.
-            if row.row <= last or type(row.recorded_ns) is not int or type(row.data) is not bytes:
+            if tuple(map(type, values)) != (int, int, int, bytes) or values[0] <= last:
                 raise apsw.CorruptError(f'no message after the one with id {last}')
+            row = _Row._make(values)
             last = row.row
             yield row
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         damage.append(f'{path}: {error}')
         for row in _find_rows(path):
             if row.row > last:
@@ -79,8 +80,8 @@ def _find_rows(path: Path) -> Iterator[_Row]:
     with path.open('rb') as file:
         head = file.read(100)
         size = int.from_bytes(head[16:18], 'big')
-        pages = _Pages(file, 65536 if size == 1 else size, head[20])
-        for number in range(2, path.stat().st_size // pages.size + 1):
+        pages = _Pages(file, 65536 if size == 1 else size, head[20], path.stat().st_size)
+        for number in range(2, pages.count + 1):
             page = pages.read(number)
             if page[0] != _LEAF:
                 continue
@@ -97,17 +98,17 @@ def _find_rows(path: Path) -> Iterator[_Row]:
 class _Pages:
     """The pages of a database file."""
 
-    def __init__(self, file: BinaryIO, size: int, reserved: int) -> None:
+    def __init__(self, file: BinaryIO, size: int, reserved: int, file_size: int) -> None:
         self._file = file
-        self.size = size
+        self._size = size
         self._usable = size - reserved
+        self.count = file_size // size
 
     def read(self, number: int) -> bytes:
-        self._file.seek((number - 1) * self.size)
-        page = self._file.read(self.size)
-        if number < 1 or len(page) < self.size:
+        if not 1 <= number <= self.count:
             raise EOFError
-        return page
+        self._file.seek((number - 1) * self._size)
+        return self._file.read(self._size)
 
     def row(self, page: bytes, place: int) -> _Row | None:
         """
@@ -118,6 +119,8 @@ class _Pages:
         """
         length, place = _varint(page, place)
         row, place = _varint(page, place)
+        if length > self.count * self._size:
+            raise EOFError
         local = self._local(length)
         payload = page[place : place + local]
         if local < length:
