@@ -135,6 +135,26 @@ def test_files_of_a_split_recording_come_in_the_order_of_their_numbers(tmp_path)
     assert read(whole)[0] == 20
 
 
+@pytest.mark.parametrize('storage', STORAGES)
+def test_what_follows_damage_that_an_index_hides_is_read(tmp_path, storage):
+    path = write(tmp_path / 'bag', count=300, storage=storage)
+    file = storage_file(path)
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 100_000] = bytes(100_000)
+    file.write_bytes(content)
+    with open_bag(path) as bag:
+        frames = list(read_frames(bag, 'front/image_raw'))
+        assert bag.damage
+        assert list(read_frames(bag, 'front/image_raw'))
+        assert len(bag.damage) == len(set(bag.damage))
+    stamps = [frame.stamp_ns - STAMP for frame in frames]
+    assert stamps == sorted(set(stamps))
+    assert stamps[0] == 0
+    assert stamps[-1] == 299
+    assert 180 < len(stamps) < 300
+
+
 def mcap_record(kind, content):
     return struct.pack('<BQ', kind, len(content)) + content
 

@@ -34,15 +34,48 @@ def open_bag(path: Path) -> Iterator[Bag]:
     """
     Open a bag, or what can be salvaged where it cannot be read as it is.
 
+    Damage that is met while messages are read ends them no more: those after it follow, as far as
+    they can be salvaged, and ``damage`` tells of it.
+
     :raises DatasetError: when there is none, or not a single message of it can be read.
     """
     with ExitStack() as stack:
         bag: Bag
         try:
-            bag = stack.enter_context(BagReader(path))
+            bag = stack.enter_context(_ResumingReader(path))
         except DatasetError as error:
             bag = stack.enter_context(SalvageReader(path, error))
         yield bag
+
+
+class _ResumingReader(BagReader):
+    """Reads a bag as it is as far as that goes, and then what can be salvaged of the rest."""
+
+    def messages(self, topics: Collection[str] = ()) -> Iterator[RawMessage]:
+        """Return the messages of some topics, or of all, as :meth:`Bag.messages`."""
+        names = [self.known_topic(topic) for topic in topics]
+        last = -1
+        try:
+            for message in super().messages(names):
+                last = message.recorded_ns
+                yield message
+        except DatasetError as error:
+            if str(error) not in self.damage:
+                self.damage.append(str(error))
+            yield from self._rest(names, last, error)
+
+    def _rest(self, names: list[str], last: int, error: DatasetError) -> Iterator[RawMessage]:
+        """Return what was recorded later than the last message before the damage."""
+        with ExitStack() as stack:
+            try:
+                salvage = stack.enter_context(SalvageReader(self._path, error))
+            except DatasetError:
+                return
+            present = [name for name in names if name in salvage.topics]
+            if present or not names:
+                for message in salvage.messages(present):
+                    if message.recorded_ns > last:
+                        yield message
 
 
 class SalvageReader(Bag):

@@ -24,6 +24,8 @@ _MESSAGE_HEAD = struct.Struct('<HIQQ')
 _CHUNK_HEAD = struct.Struct('<QQQI')
 # Writers close a chunk after some MiB; what announces far more is damage.
 _MOST_BYTES = 1 << 30
+# What bytes are that do not make up the record they should.
+_RECORD_ERRORS = (struct.error, UnicodeDecodeError, KeyError)
 
 
 class _Record(NamedTuple):
@@ -46,7 +48,7 @@ def read_mcap(path: Path, damage: list[str]) -> Iterator[RawMessage]:
             return
         try:
             yield from _Messages(path, damage).read(file, path.stat().st_size)
-        except (struct.error, UnicodeDecodeError, KeyError) as error:
+        except _RECORD_ERRORS as error:
             damage.append(f'{path}: damaged record before byte {file.tell()}: {error!r}')
 
 
@@ -64,8 +66,7 @@ class _Messages:
             if not (whole or nested):
                 self._damage.append(f'{self._path} ends within a record')
             if kind == _CHUNK:
-                chunk = self._unpack(content, whole)
-                yield from self.read(BytesIO(chunk), len(chunk), nested=True)
+                yield from self._read_chunk(content, whole)
             elif not whole:
                 return
             elif kind == _SCHEMA:
@@ -77,6 +78,14 @@ class _Messages:
                 channel, _, recorded_ns, _ = _MESSAGE_HEAD.unpack_from(content)
                 data = content[_MESSAGE_HEAD.size :]
                 yield RawMessage(*self._channels[channel], recorded_ns, data)
+
+    def _read_chunk(self, content: bytes, whole: bool) -> Iterator[RawMessage]:
+        """Read a chunk as far as it goes; where the next one begins is known all the same."""
+        try:
+            plain = self._unpack(content, whole)
+            yield from self.read(BytesIO(plain), len(plain), nested=True)
+        except _RECORD_ERRORS as error:
+            self._damage.append(f'{self._path}: a chunk is damaged: {error!r}')
 
     def _unpack(self, content: bytes, whole: bool) -> bytes:
         """Return the records of a chunk, as far as they are there; none of a damaged one."""

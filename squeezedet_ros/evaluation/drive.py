@@ -73,7 +73,7 @@ def watch_drive(detector: Detector, bag: Bag, topic: str, batch_size: int) -> Wa
             progress.update(len(batch))
     seconds = perf_counter() - start
     if not frames:
-        raise DatasetError(damage[0] if damage else f'/{topic} holds no image')
+        raise DatasetError('; '.join([f'/{topic} holds no image', *bag.damage, *damage]))
     lost = sum(frame.outcome == 'undecodable' for frame in frames)
     told = [f'{lost} images cannot be decoded, the first: {undecodable[0]}'] if lost else []
     return WatchedDrive(frames, seconds, damage + told)

@@ -80,14 +80,14 @@ def _stamp_warnings(stamps: dict[str, Any]) -> Iterator[str]:
 
 def format_drive_report(report: dict[str, Any]) -> str:
     """Return the report of :func:`report_drive` as lines of text."""
-    drive = report['drive']
     parts = (_frame_lines, _time_lines, _class_lines, _pick_lines, _warning_lines)
-    lines = [line for part in parts for line in part(drive)]
+    lines = [line for part in parts for line in part(report)]
     scores = [format_report(report), ''] if 'kitti' in report else []
     return '\n'.join([*scores, *lines])
 
 
-def _frame_lines(drive: dict[str, Any]) -> Iterator[str]:
+def _frame_lines(report: dict[str, Any]) -> Iterator[str]:
+    drive = report['drive']
     stamps, outcomes = drive['stamps'], drive['outcomes']
     named = ', '.join(f'{count} {outcome}' for outcome, count in outcomes.items())
     yield f'/{drive["topic"]}: {drive["frames"]} frames ({named}), {drive["scored"]} with truth'
@@ -97,15 +97,23 @@ def _frame_lines(drive: dict[str, Any]) -> Iterator[str]:
     yield f'{stamps["seconds"]:.1f} s' + (f' at {rate:.2f} Hz{longest}' if rate else '')
 
 
-def _time_lines(drive: dict[str, Any]) -> Iterator[str]:
+def _time_lines(report: dict[str, Any]) -> Iterator[str]:
+    drive = report['drive']
     columns = ('mean', 'p50', 'p95', 'p99', 'max')
+    speed = report['settings'].get('processing')
+    if speed is not None:
+        yield (
+            f'{speed["frames_per_second"]:.1f} frames a second, {speed["batch_size"]} looked at '
+            'together; milliseconds are the share of one'
+        )
     yield ''
     yield f'{"milliseconds":<14}' + ''.join(f'{name:>10}' for name in columns)
     for stage, row in drive['milliseconds'].items():
         yield f'{stage:<14}' + ''.join(f'{row[name]:10.2f}' for name in columns)
 
 
-def _class_lines(drive: dict[str, Any]) -> Iterator[str]:
+def _class_lines(report: dict[str, Any]) -> Iterator[str]:
+    drive = report['drive']
     columns = ('seen', 'a frame', 'in frames', 'score p10', 'p50', 'p90', 'gone 1', 'gone 2')
     yield ''
     yield f'score >= {drive["plot_prob_thresh"]:g}; gone: not seen for so many frames, then again'
@@ -117,7 +125,8 @@ def _class_lines(drive: dict[str, Any]) -> Iterator[str]:
         yield f'{name:<14}{counts}{scores}{gone}'
 
 
-def _pick_lines(drive: dict[str, Any]) -> Iterator[str]:
+def _pick_lines(report: dict[str, Any]) -> Iterator[str]:
+    drive = report['drive']
     if drive['picked']:
         yield ''
         yield 'worth a look'
@@ -125,7 +134,8 @@ def _pick_lines(drive: dict[str, Any]) -> Iterator[str]:
         yield f'{pick["stamp_ns"]:>20} ns  {pick["reason"]}'
 
 
-def _warning_lines(drive: dict[str, Any]) -> Iterator[str]:
+def _warning_lines(report: dict[str, Any]) -> Iterator[str]:
+    drive = report['drive']
     for number, warning in enumerate(drive['warnings']):
         yield from [] if number else ['']
         yield f'warning: {warning}'
