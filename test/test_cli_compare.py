@@ -9,7 +9,7 @@ import pytest
 from records import AWAY, BOX, car, drive_of, SECOND
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import SelectionConfig
-from squeezedet_ros.data.bag import BagWriter
+from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.evaluation.drive_record import record_path, save_record
 from squeezedet_ros.evaluation.report import make_report

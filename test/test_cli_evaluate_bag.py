@@ -10,7 +10,7 @@ import pytest
 from squeezedet_ros.checkpoint import save_checkpoint
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
-from squeezedet_ros.data.bag import BagWriter, STORAGES
+from squeezedet_ros.data.bag_writer import BagWriter, STORAGES
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.interfaces import IMAGE, typestore
 from squeezedet_ros.data.kitti_writer import write_kitti

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from records import AWAY, BOX, car, drive_of, frame, record, SECOND
 from squeezedet_ros.config import SelectionConfig
-from squeezedet_ros.data.bag import BagWriter
+from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.detection_bag import DetectionBagWriter
 from squeezedet_ros.data.truth_message import make_header
 from squeezedet_ros.errors import DatasetError

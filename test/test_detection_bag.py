@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from rosbags.interfaces import QosDurability
 from rosbags.rosbag2 import Reader
-from squeezedet_ros.data.bag import BagReader, BagWriter, STORAGES
+from squeezedet_ros.data.bag import BagReader
+from squeezedet_ros.data.bag_writer import BagWriter, STORAGES
 from squeezedet_ros.data.detection_bag import (
     DetectionBagWriter,
     detections_to_message,

@@ -5,7 +5,8 @@ import tracemalloc
 import numpy as np
 import pytest
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
-from squeezedet_ros.data.bag import BagReader, BagWriter, STORAGES
+from squeezedet_ros.data.bag import BagReader
+from squeezedet_ros.data.bag_writer import BagWriter, STORAGES
 from squeezedet_ros.data.drive_truth import DriveTruth
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.interfaces import IMAGE, typestore

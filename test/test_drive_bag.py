@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 from squeezedet_ros.config import SelectionConfig
-from squeezedet_ros.data.bag import BagReader, BagWriter, image_topic, STORAGES
+from squeezedet_ros.data.bag import BagReader
+from squeezedet_ros.data.bag_names import image_topic
+from squeezedet_ros.data.bag_writer import BagWriter, STORAGES
 from squeezedet_ros.data.detection_bag import read_detection_bag
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.errors import DatasetError

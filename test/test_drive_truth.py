@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from squeezedet_ros.data.bag import BagReader, BagWriter
+from squeezedet_ros.data.bag import BagReader
+from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.drive_truth import check_count, DriveTruth, find_truth, match_truth
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.errors import DatasetError

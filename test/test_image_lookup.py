@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 import pytest
-from squeezedet_ros.data.bag import BagWriter
+from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.image_lookup import images_by_name, images_by_stamp
 from squeezedet_ros.errors import DatasetError
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from squeezedet_ros.data.bag import BagReader, BagWriter
+from squeezedet_ros.data.bag import BagReader
+from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.playback import Sending
 from squeezedet_ros.data.recording import FrameStatus, Publication, Recording
 from squeezedet_ros.detections import Detections

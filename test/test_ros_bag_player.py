@@ -12,7 +12,7 @@ import pytest
 from ros_testing import Client, kill, picture
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
-from squeezedet_ros.data.bag import BagWriter
+from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.playback import read_sendings
 from vision_msgs.msg import Detection2DArray

@@ -17,7 +17,7 @@ from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.cli.demo import LEAST_SCORE
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import SelectionConfig
-from squeezedet_ros.data.bag import BagWriter
+from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detector import Detector
 

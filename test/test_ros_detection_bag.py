@@ -7,7 +7,8 @@ import pytest
 from rclpy.serialization import deserialize_message, serialize_message
 from ros_testing import image_message, picture, stamped
 from sensor_msgs.msg import Image
-from squeezedet_ros.data.bag import BagReader, BagWriter, STORAGES
+from squeezedet_ros.data.bag import BagReader
+from squeezedet_ros.data.bag_writer import BagWriter, STORAGES
 from squeezedet_ros.data.detection_bag import DetectionBagWriter
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.interfaces import typestore

@@ -15,7 +15,7 @@ from squeezedet_ros.cli.drive_live import (
 )
 from squeezedet_ros.cli.drive_through_node import DriveError
 from squeezedet_ros.config import EngineConfig, SelectionConfig
-from squeezedet_ros.data.bag import BagWriter
+from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.salvage import open_bag
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.evaluation.evaluator import evaluation_selection, EvaluationConfig

@@ -14,7 +14,7 @@ from ros_testing import kill, picture, wait_until
 from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import SelectionConfig
-from squeezedet_ros.data.bag import BagWriter
+from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.detection_bag import read_detection_bag
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detector import Detector

@@ -9,7 +9,8 @@ from lz4.frame import compress as lz4_compress
 import numpy as np
 import pytest
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from squeezedet_ros.data.bag import BagReader, BagWriter, STORAGES
+from squeezedet_ros.data.bag import BagReader
+from squeezedet_ros.data.bag_writer import BagWriter, STORAGES
 from squeezedet_ros.data.interfaces import IMAGE, typestore
 from squeezedet_ros.data.salvage import open_bag, SalvageReader
 from squeezedet_ros.data.truth_message import make_header

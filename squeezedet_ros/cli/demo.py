@@ -29,7 +29,8 @@ from squeezedet_ros.cli.play_bag import INTERRUPTED
 from squeezedet_ros.cli.processes import signals_as_interrupt
 from squeezedet_ros.cli.render_drive import DEFAULT_FRAMES, DEFAULT_SEED, drive_config
 from squeezedet_ros.config import SelectionConfig
-from squeezedet_ros.data.bag import BagImage, BagReader, camera_of, truth_topic
+from squeezedet_ros.data.bag import BagImage, BagReader
+from squeezedet_ros.data.bag_names import camera_of, truth_topic
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.interfaces import COMPRESSED_IMAGE
 from squeezedet_ros.data.sources import (

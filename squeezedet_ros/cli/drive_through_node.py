@@ -11,7 +11,7 @@ import time
 from typing import NamedTuple
 
 from squeezedet_ros.cli.processes import Child, Children
-from squeezedet_ros.data.bag import image_topic
+from squeezedet_ros.data.bag_names import image_topic
 from squeezedet_ros.data.playback import read_sendings, Sending
 from squeezedet_ros.data.recording import Recording
 from squeezedet_ros.errors import SqueezeDetError

@@ -27,7 +27,8 @@ from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.cli.play_bag import INTERRUPTED
 from squeezedet_ros.cli.processes import signals_as_interrupt
 from squeezedet_ros.config import EngineConfig, SelectionConfig
-from squeezedet_ros.data.bag import Bag, STORAGES
+from squeezedet_ros.data.bag import Bag
+from squeezedet_ros.data.bag_writer import STORAGES
 from squeezedet_ros.data.drive_truth import check_count, find_truth
 from squeezedet_ros.data.interfaces import COMPRESSED_IMAGE
 from squeezedet_ros.data.salvage import open_bag

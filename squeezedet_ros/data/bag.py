@@ -1,9 +1,4 @@
-"""
-Images and ground truth in a rosbag2, message by message, without a ROS installation.
-
-A camera ``<c>`` has its images on ``<c>/image_raw`` or, as JPEG, on ``<c>/image_raw/compressed``,
-and what is truly in them on ``<c>/ground_truth``.
-"""
+"""Images and ground truth are read from a rosbag2, without a ROS installation."""
 
 from __future__ import annotations
 
@@ -11,20 +6,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-import shutil
 import struct
-from types import TracebackType
-from typing import get_args, Literal, NamedTuple
+from typing import NamedTuple
 
 import apsw
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection, Qos
-from rosbags.rosbag2 import ReaderError, StoragePlugin, Writer, WriterError
+from rosbags.rosbag2 import ReaderError
 from rosbags.serde import SerdeError
-from squeezedet_ros.data.bag_qos import is_latched, LATCHED
+from squeezedet_ros.data.bag_qos import is_latched
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.interfaces import (
     COMPRESSED_IMAGE,
@@ -35,20 +26,13 @@ from squeezedet_ros.data.interfaces import (
 )
 from squeezedet_ros.data.packing import UNPACK_ERRORS
 from squeezedet_ros.data.truth_message import (
-    make_header,
     stamp_of,
     truth_from_message,
-    truth_to_message,
 )
 from squeezedet_ros.errors import DatasetError, ImageDecodeError
 from squeezedet_ros.image_codec import decode_message
 
-Storage = Literal['mcap', 'sqlite3']
-STORAGES: tuple[Storage, ...] = get_args(Storage)
 _IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
-_JPEG_QUALITY = 95
-# Version 9 writes QoS in a form that readers of older versions do not know.
-_METADATA_VERSION: Literal[8] = 8
 # What the readers raise on damaged bytes, which they take for lengths, offsets and text.
 DECODE_ERRORS = _READ_ERRORS = (
     AnyReaderError,
@@ -65,21 +49,6 @@ DECODE_ERRORS = _READ_ERRORS = (
     LookupError,
     *UNPACK_ERRORS,
 )
-
-
-def image_topic(camera: str, *, compressed: bool = False) -> str:
-    """Return the topic of a camera's images."""
-    return f'{camera}/image_raw/compressed' if compressed else f'{camera}/image_raw'
-
-
-def camera_of(topic: str) -> str:
-    """Return the camera of an image topic."""
-    return topic.lstrip('/').removesuffix('/compressed').removesuffix('/image_raw')
-
-
-def truth_topic(camera: str) -> str:
-    """Return the topic of what is truly in a camera's images."""
-    return f'{camera}/ground_truth'
 
 
 class Topic(NamedTuple):
@@ -104,101 +73,6 @@ class BagImage(NamedTuple):
 
     stamp_ns: int
     image: NDArray[np.uint8]
-
-
-class BagWriter:
-    """
-    Writes a rosbag2 folder, one message after the other; used as a context manager.
-
-    A folder that could not be finished is taken away again.
-    """
-
-    def __init__(self, path: Path, storage: Storage = 'mcap') -> None:
-        """
-        Name the folder to be written.
-
-        :raises DatasetError: when it is there already.
-        """
-        self._path = path
-        self._connections: dict[str, Connection] = {}
-        plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3
-        try:
-            self._writer = Writer(path, version=_METADATA_VERSION, storage_plugin=plugin)
-        except WriterError as error:
-            raise DatasetError(f'cannot write bag: {error}') from error
-
-    def __enter__(self) -> BagWriter:
-        try:
-            self._writer.open()
-        except (WriterError, OSError) as error:
-            raise DatasetError(f'cannot write bag {self._path}: {error}') from error
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._writer.__exit__(kind, error, trace)
-        if kind is not None:
-            shutil.rmtree(self._path, ignore_errors=True)
-
-    def write_image(
-        self, camera: str, stamp_ns: int, image: NDArray[np.uint8], *, compressed: bool = False
-    ) -> None:
-        """Write a (h, w, 3) uint8 image, blue, green, red; compressed is JPEG."""
-        header = make_header(stamp_ns, camera)
-        topic = image_topic(camera, compressed=compressed)
-        types = typestore().types
-        if compressed:
-            data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-            text = 'bgr8; jpeg compressed bgr8'
-            message: Message = types[COMPRESSED_IMAGE](
-                header=header, format=text, data=data.ravel()
-            )
-            self.write_message(topic, COMPRESSED_IMAGE, stamp_ns, message)
-            return
-        height, width, channels = image.shape
-        message = types[IMAGE](
-            header=header,
-            height=height,
-            width=width,
-            encoding='bgr8',
-            is_bigendian=0,
-            step=width * channels,
-            data=np.ascontiguousarray(image).ravel(),
-        )
-        self.write_message(topic, IMAGE, stamp_ns, message)
-
-    def write_ground_truth(self, camera: str, stamp_ns: int, truth: GroundTruth) -> None:
-        """Write what is truly in the image of the same stamp."""
-        message = truth_to_message(truth, make_header(stamp_ns, camera))
-        self.write_message(truth_topic(camera), DETECTION_2D_ARRAY, stamp_ns, message)
-
-    def write_message(
-        self, topic: str, kind: str, recorded_ns: int, message: Message, *, latched: bool = False
-    ) -> None:
-        """
-        Write a message of the shared typestore.
-
-        :param latched: whether a player is to keep it for those who subscribe later.
-        """
-        qos = [LATCHED] if latched else []
-        self._append(topic, kind, recorded_ns, typestore().serialize_cdr(message, kind), qos)
-
-    def write_raw(self, message: RawMessage) -> None:
-        """Write a message of a type in the shared typestore, as it lay in another bag."""
-        self._append(*message, [])
-
-    def _append(
-        self, topic: str, kind: str, recorded_ns: int, data: bytes | memoryview, qos: list[Qos]
-    ) -> None:
-        if topic not in self._connections:
-            self._connections[topic] = self._writer.add_connection(
-                f'/{topic.lstrip("/")}', kind, typestore=typestore(), offered_qos_profiles=qos
-            )
-        self._writer.write(self._connections[topic], recorded_ns, data)
 
 
 class Bag(ABC):

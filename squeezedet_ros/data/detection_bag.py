@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from squeezedet_ros.data.bag import Bag, BagWriter
+from squeezedet_ros.data.bag import Bag
+from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.interfaces import DETECTION_2D_ARRAY, LABEL_INFO, Message, typestore
 from squeezedet_ros.data.salvage import open_bag
 from squeezedet_ros.data.truth_message import edges_of, make_detection, make_header, stamp_of

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from squeezedet_ros.data.bag import Bag, truth_topic
+from squeezedet_ros.data.bag import Bag
+from squeezedet_ros.data.bag_names import truth_topic
 from squeezedet_ros.data.coco import read_truths
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.interfaces import DETECTION_2D_ARRAY

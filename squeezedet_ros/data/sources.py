@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from squeezedet_ros.data.bag import BagWriter, Storage
+from squeezedet_ros.data.bag_writer import BagWriter, Storage
 from squeezedet_ros.data.frames import read_image
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.kitti import IMAGE_SUFFIXES, list_frames

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from squeezedet_ros.config import SelectionConfig
-from squeezedet_ros.data.bag import Bag, BagWriter, RawMessage, Storage
+from squeezedet_ros.data.bag import Bag, RawMessage
+from squeezedet_ros.data.bag_writer import BagWriter, Storage
 from squeezedet_ros.data.detection_bag import DetectionBagWriter
 from squeezedet_ros.data.drive_truth import camera_of
 from squeezedet_ros.data.interfaces import Message

@@ -21,7 +21,8 @@ from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
-from squeezedet_ros.data.bag import Bag, image_topic, RawMessage, Topic
+from squeezedet_ros.data.bag import Bag, RawMessage, Topic
+from squeezedet_ros.data.bag_names import image_topic
 from squeezedet_ros.data.playback import Pace, PlaybackConfig, PlaybackError, Sending
 from squeezedet_ros.data.truth_message import NANOSECONDS
 from squeezedet_ros.errors import DatasetError
