@@ -1,7 +1,14 @@
 """When each message of a bag is due."""
 
 import pytest
-from squeezedet_ros.data.playback import Pace, parse_remaps, PlaybackConfig, read_sendings
+from squeezedet_ros.data.bag import RawMessage
+from squeezedet_ros.data.playback import (
+    excerpt,
+    Pace,
+    parse_remaps,
+    PlaybackConfig,
+    read_sendings,
+)
 from squeezedet_ros.errors import ConfigError, DatasetError
 
 SECOND = 1_000_000_000
@@ -32,6 +39,23 @@ def test_waiting_before_the_first_message_changes_nothing():
     pace = Pace(1.0)
     pace.postpone(5.0)
     assert pace.due(0, now=3.0) == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize(
+    ('settings', 'played'),
+    [
+        ({}, [0, 1, 2, 3, 4]),
+        ({'start': 0.5}, [1, 2, 3, 4]),
+        ({'start': 1.0, 'duration': 1.0}, [2, 3]),
+        ({'duration': 0.5}, [0]),
+        ({'start': 3.0}, []),
+    ],
+)
+def test_an_excerpt_begins_and_ends_where_it_is_set(settings, played):
+    # Half a second apart, on a clock that did not begin at 0.
+    messages = [RawMessage('a', 'b', 7 * SECOND + n * SECOND // 2, b'') for n in range(5)]
+    found = excerpt(messages, PlaybackConfig(**settings))
+    assert [messages.index(message) for message in found] == played
 
 
 def test_remaps_lose_their_leading_slashes():

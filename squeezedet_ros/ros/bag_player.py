@@ -23,7 +23,13 @@ from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
 from squeezedet_ros.data.bag import Bag, RawMessage, Topic
 from squeezedet_ros.data.bag_names import image_topic
-from squeezedet_ros.data.playback import Pace, PlaybackConfig, PlaybackError, Sending
+from squeezedet_ros.data.playback import (
+    excerpt,
+    Pace,
+    PlaybackConfig,
+    PlaybackError,
+    Sending,
+)
 from squeezedet_ros.data.truth_message import NANOSECONDS
 from squeezedet_ros.errors import DatasetError
 
@@ -184,7 +190,7 @@ def play_bag(
 
     :param names: names to publish under, where they differ from those in the bag.
     :param times: where to write when each message was sent, for ``read_sendings``.
-    :returns: the number of messages taken from the bag.
+    :returns: the number of messages that were played.
     :raises PlaybackError: when nobody listens or answers.
     :raises DatasetError: when a topic is not in the bag, or it is damaged.
     """
@@ -207,7 +213,7 @@ def _play(bag: Bag, player: BagPlayer, topics: list[str], config: PlaybackConfig
     while True:
         player.rewind()
         try:
-            for message in bag.messages(topics):
+            for message in excerpt(bag.messages(topics), config):
                 player.play(message)
                 played += 1
         except DatasetError:
