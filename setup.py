@@ -33,7 +33,9 @@ setup(
     ],
     python_requires='>=3.10',
     packages=find_packages(include=[package_name, f'{package_name}.*']),
-    package_data={package_name: ['py.typed', 'weights/*.safetensors', 'weights/*.md']},
+    package_data={
+        package_name: ['py.typed', 'weights/*.safetensors', 'weights/*.md', 'evaluation/page/*']
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
         (f'share/{package_name}', ['package.xml']),
@@ -49,7 +51,12 @@ setup(
         'tqdm>=4.57',
     ],
     extras_require={
-        'bag': ['apsw>=3.50', 'rosbags>=0.11'],
+        'bag': [
+            'apsw>=3.50',
+            'backports-zstd>=1.0; python_version < "3.14"',
+            'lz4>=4.0',
+            'rosbags>=0.11',
+        ],
         'coco': ['pycocotools>=2.0.7'],
         'keras': ['h5py>=3.6'],
         'report': ['matplotlib>=3.5'],

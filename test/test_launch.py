@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 
+from domains import fresh_domain
 import pytest
 from squeezedet_ros.config import FIXED_CONFIGS, LIVE_CONFIGS, SelectionConfig
 import yaml
@@ -226,7 +227,7 @@ def test_what_is_rectified_is_what_the_detector_looks_at(recording):
 @pytest.mark.usefixtures('launched')
 def test_the_launch_file_starts_the_node_to_active_with_what_is_given(tmp_path):
     from rcl_interfaces.srv import GetParameters
-    from ros_testing import Client, fresh_domain, tiny_network
+    from ros_testing import Client, tiny_network
     from squeezedet_ros.checkpoint import save_checkpoint
 
     weights, domain = tmp_path / 'tiny.safetensors', fresh_domain()

@@ -4,11 +4,11 @@ import json
 import subprocess
 import sys
 
+from domains import fresh_domain
 from foxglove_interface import environment_with_foxglove
 import pytest
 from ros_testing import (
     Client,
-    fresh_domain,
     image_message,
     NodeProcess,
     picture,
