@@ -198,7 +198,7 @@ def test_cameras_are_started_where_the_detector_listens(recording):
 
 def test_what_is_rectified_is_what_the_detector_looks_at(recording):
     from composition_interfaces.srv import LoadNode
-    from ros_testing import Client, fresh_domain
+    from ros_testing import Client
 
     domain, loaded = fresh_domain(), []
 
