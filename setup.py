@@ -34,7 +34,9 @@ setup(
     ],
     python_requires='>=3.10',
     packages=find_packages(include=[package_name, f'{package_name}.*']),
-    package_data={package_name: ['py.typed', 'weights/*.safetensors', 'weights/*.md']},
+    package_data={
+        package_name: ['py.typed', 'weights/*.safetensors', 'weights/*.md', 'evaluation/page/*']
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
         (f'share/{package_name}', ['package.xml']),
@@ -44,6 +46,8 @@ setup(
     zip_safe=False,
     install_requires=[
         'apsw>=3.50',
+        'backports-zstd>=1.0; python_version < "3.14"',
+        'lz4>=4.0',
         'numpy>=1.21',
         'opencv-python-headless>=4.5',
         'rosbags>=0.11',

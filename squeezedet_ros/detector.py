@@ -12,7 +12,7 @@ from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.engines.torch_engine import TorchEngine
-from squeezedet_ros.network import SqueezeDet
+from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.postprocessing import Candidates, make_selector, select, Selector
 from squeezedet_ros.preprocessing import fit_image, FitTransform, Image
 
@@ -29,6 +29,24 @@ class StageSeconds(NamedTuple):
     preprocess: float
     network: float
     select: float
+
+
+class _Look(NamedTuple):
+    """
+    What the network says of a batch, before boxes are selected.
+
+    :param sizes: (height, width) of each image.
+    :param fitted: each image as the network sees it, and the way there.
+    :param groups: places of the images that went through together.
+    :param outputs: of the network for each group.
+    :param seconds: without the time to select.
+    """
+
+    sizes: list[tuple[int, int]]
+    fitted: list[tuple[Image, FitTransform]]
+    groups: list[list[int]]
+    outputs: list[RawPrediction]
+    seconds: StageSeconds
 
 
 class Detector:
@@ -101,26 +119,52 @@ class Detector:
 
         :param selector: for these images, in place of the detector's own selection.
         """
-        selector = selector or self._selector
+        look = self._look(images)
         start = perf_counter()
-        fitted = [fit_image(_checked(image), self.model) for image in images]
+        results = self._select(look, selector or self._selector)
+        return results, look.seconds._replace(select=perf_counter() - start)
+
+    def detect_each(
+        self, images: Sequence[Image], selections: Sequence[SelectionConfig]
+    ) -> list[tuple[list[Detections], StageSeconds]]:
+        """
+        Look at images once and select by several configurations, to compare them.
+
+        :returns: for each configuration what :meth:`detect_timed` does.
+        :raises ConfigError: when a selection names a class the model does not have.
+        """
+        selectors = [make_selector(selection, self.model.classes) for selection in selections]
+        look = self._look(images)
+        results = []
+        for selector in selectors:
+            start = perf_counter()
+            found = self._select(look, selector)
+            results.append((found, look.seconds._replace(select=perf_counter() - start)))
+        return results
+
+    def _look(self, images: Sequence[Image]) -> _Look:
+        start = perf_counter()
+        sizes = [(image.shape[0], image.shape[1]) for image in map(_checked, images)]
+        fitted = [fit_image(image, self.model) for image in images]
         groups = _group_by_size([pixels for pixels, _ in fitted])
         inputs = [
             self._engine.prepare(np.stack([fitted[row][0] for row in rows])) for rows in groups
         ]
         prepared = perf_counter()
         outputs = [self._engine.forward(pixels) for pixels in inputs]
-        looked = perf_counter()
-        results = [Detections.empty()] * len(images)
-        for rows, raw in zip(groups, outputs, strict=True):
-            height, width, _ = fitted[rows[0]][0].shape
+        seconds = StageSeconds(prepared - start, perf_counter() - prepared, 0.0)
+        return _Look(sizes, fitted, groups, outputs, seconds)
+
+    def _select(self, look: _Look, selector: Selector) -> list[Detections]:
+        results = [Detections.empty()] * len(look.sizes)
+        for rows, raw in zip(look.groups, look.outputs, strict=True):
+            height, width, _ = look.fitted[rows[0]][0].shape
             found = self._engine.candidates(raw, (height, width), selector)
             for position, row in enumerate(rows):
-                size = images[row].shape[0], images[row].shape[1]
-                boxes = _source_detections(found, position, fitted[row][1], size)
+                transform = look.fitted[row][1]
+                boxes = _source_detections(found, position, transform, look.sizes[row])
                 results[row] = select(boxes, selector)
-        seconds = StageSeconds(prepared - start, looked - prepared, perf_counter() - looked)
-        return results, seconds
+        return results
 
 
 def _checked(image: Image) -> Image:

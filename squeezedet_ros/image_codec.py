@@ -182,9 +182,21 @@ def decode_compressed(data: bytes | bytearray | memoryview | array[int]) -> Imag
     image = cv2.imdecode(
         np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     )
-    if image is None:
+    if image is None or _is_cut_jpeg(bytes(content)):
         raise ImageDecodeError(f'expected a whole JPEG or PNG, got {len(content)} damaged bytes')
     return image.astype(np.uint8, copy=False)
+
+
+def _is_cut_jpeg(content: bytes) -> bool:
+    """
+    Return whether a JPEG lacks its end; OpenCV before 4.12 then fills up the picture.
+
+    The scan holds neither marker (ITU-T T.81 B.1.1.5), but a thumbnail before it may hold both.
+    """
+    if not content.startswith(b'\xff\xd8'):
+        return False
+    end = content.rfind(b'\xff\xd9')
+    return end < 0 or content.find(b'\xff\xda', end) >= 0
 
 
 def _check_size(height: int, width: int) -> None:

@@ -1,8 +1,10 @@
 """What all tests share."""
 
 from importlib.util import find_spec
+import os
 import signal
 
+from domains import fresh_domain
 import pytest
 from squeezedet_ros.checkpoint import save_checkpoint
 
@@ -13,6 +15,8 @@ collect_ignore_glob = ['test_ros_*.py'] if MISSING else []
 def pytest_configure():
     # Where the run was started in a shell's background it is ignored, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # For commands that keep to the domain they are started in.
+    os.environ['ROS_DOMAIN_ID'] = str(fresh_domain())
 
 
 def pytest_report_header():

@@ -35,13 +35,7 @@ PATIENCE_S = 120.0
 # What the node logs once it is configured with the weights of fixture `weights`.
 READY = 'tiny.safetensors on torch'
 _DISCOVERY_S = 0.3
-_domains = itertools.count(os.getpid())
 _stamps = itertools.count(1_500_000_000, 1_000_000)
-
-
-def fresh_domain() -> int:
-    """Return a ROS domain no other test uses; above 101 its ports clash with the system's."""
-    return 1 + next(_domains) % 101
 
 
 def tiny_network() -> SqueezeDet:

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rosbags.rosbag2 import Reader
-from squeezedet_ros.data.bag import BagReader, BagWriter, image_topic, STORAGES, truth_topic
+from squeezedet_ros.data.bag import BagReader
+from squeezedet_ros.data.bag_names import image_topic, truth_topic
+from squeezedet_ros.data.bag_writer import BagWriter, STORAGES
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.interfaces import typestore, VISION_MSGS
 from squeezedet_ros.data.truth_message import make_header
@@ -199,7 +201,7 @@ def test_an_image_that_is_too_short_is_named(tmp_path):
     )
     path = tmp_path / 'bag'
     with BagWriter(path) as bag:
-        bag._write('front/image_raw', 'sensor_msgs/msg/Image', STAMP, message)
+        bag.write_message('front/image_raw', 'sensor_msgs/msg/Image', STAMP, message)
     with (
         BagReader(path) as bag,
         pytest.raises(DatasetError, match=rf'front/image_raw at {STAMP} ns: expected 2880 bytes'),

@@ -15,7 +15,7 @@ from squeezedet_ros.cli.demo_report import (
 )
 from squeezedet_ros.data.bag import BagImage
 from squeezedet_ros.data.ground_truth import GroundTruth
-from squeezedet_ros.data.recording import FrameStatus, Recording
+from squeezedet_ros.data.recording import FrameStatus, Publication, Recording
 from squeezedet_ros.detections import Detections
 
 SECOND = 1_000_000_000
@@ -39,7 +39,7 @@ def said(frames, outcomes=None):
         recording.statuses.append(FrameStatus(stamp, outcome, stages, 5 + 0.2 * index))
         if outcome == 'detected':
             recording.detections[stamp] = item
-            recording.arrays += 1
+            recording.publications.append(Publication(stamp, item, stamp))
     return recording
 
 
@@ -76,7 +76,7 @@ def test_frames_that_were_not_looked_at_are_a_complaint():
 
 def test_lost_detections_are_a_complaint():
     recording = said([found(0.9), found(0.9)])
-    recording.arrays -= 1
+    recording.publications.pop()
     assert summary(recording).complaint() == '2 frames looked at, detections of 1 arrived'
 
 

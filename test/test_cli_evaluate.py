@@ -19,6 +19,8 @@ from squeezedet_ros.data.kitti import list_frames
 from squeezedet_ros.data.kitti_writer import format_labels
 from squeezedet_ros.data.synthetic.drive import DriveFrame
 from squeezedet_ros.detector import Detector
+from squeezedet_ros.evaluation.average_precision import evaluate_detections
+from squeezedet_ros.evaluation.drive_record import load_record, record_path
 from squeezedet_ros.network import SqueezeDet
 import torch
 
@@ -240,3 +242,23 @@ def test_a_coco_set_with_labels_of_other_names(weights, tmp_path):
     report = json.loads(out.read_text())
     assert report['counts']['classes']['car']['truth'] == 1
     assert report['settings']['aliases'] == ['Lorry=car']
+
+
+def test_the_record_scores_as_the_evaluation_did(data, weights, tmp_path):
+    label_with_own_detections(data, weights)
+    out = tmp_path / 'out' / 'a.json'
+    assert evaluate(data, weights, '--json', out, '--save-record') == 0
+    report, record = json.loads(out.read_text()), load_record(record_path(out))
+    assert [frame.name for frame in record.frames] == list('012345')
+    assert {frame.size for frame in record.frames} == {(192, 320)}
+    assert record.settings == report['settings']
+    truths = [frame.truth for frame in record.frames]
+    detections = [frame.detections for frame in record.frames]
+    result = evaluate_detections(truths, detections, record.classes)
+    assert result.ap11 == report['kitti']['ap11']
+    assert result.ap40 == report['kitti']['ap40']
+
+
+def test_a_record_needs_a_report(data, weights, capsys):
+    assert evaluate(data, weights, '--save-record') == 2
+    assert '--save-record writes beside --json FILE' in capsys.readouterr().err

@@ -47,6 +47,17 @@ def test_processes_and_theirs_end_with_the_block(tmp_path, code):
     assert not group_is_alive(child)
 
 
+def test_the_processor_time_is_that_of_the_process(tmp_path):
+    busy = f'import time\nwhile time.process_time() < 0.5: pass\n{SLEEP}'
+    with Children(tmp_path) as children:
+        child = start(children, busy, 'with a name) 1 2 3')
+        spent = child.cpu_seconds()
+        time.sleep(0.3)
+        assert child.cpu_seconds() - spent <= 0.1
+    assert 0.48 <= spent <= 1
+    assert child.cpu_seconds() is None
+
+
 def test_a_process_that_does_not_listen_is_ended_firmly(tmp_path, monkeypatch):
     monkeypatch.setattr('squeezedet_ros.cli.processes._PATIENCE', 0.3)
     with Children(tmp_path) as children:

@@ -186,6 +186,24 @@ def test_a_file_cut_short_is_refused(extension, kept):
         decode_compressed(content[: int(len(content) * kept)])
 
 
+def test_bytes_behind_the_end_of_a_file_do_no_harm():
+    for extension in ('.png', '.jpg'):
+        _, content = encoded(extension)
+        whole = decode_compressed(content)
+        np.testing.assert_array_equal(decode_compressed(content + bytes(9)), whole)
+
+
+def test_a_thumbnail_is_not_taken_for_the_end():
+    _, content = encoded('.jpg')
+    # APP1, where cameras put a small JPEG of its own.
+    small = b'\xff\xe1' + (2 + len(content)).to_bytes(2, 'big') + content
+    with_thumbnail = content[:2] + small + content[2:]
+    assert decode_compressed(with_thumbnail).shape == decode_compressed(content).shape
+    for lacking in (2, len(content) // 2):
+        with pytest.raises(ImageDecodeError, match='expected a whole JPEG'):
+            decode_compressed(with_thumbnail[:-lacking])
+
+
 def test_what_is_no_picture_is_refused():
     with pytest.raises(ImageDecodeError, match='expected a JPEG or PNG, got 9 bytes'):
         decode_compressed(b'not a pic')

@@ -45,8 +45,12 @@ ROSDEP_KEYS = {
 # Imported module: rosdep key and name on PyPI; no key means that only pip has it.
 THIRD_PARTY = {
     'apsw': (None, 'apsw'),
+    'backports': (None, 'backports-zstd'),
+    # Of Python itself since 3.14; before, it is in the one above.
+    'compression': (None, 'backports-zstd'),
     'cv2': ('python3-opencv', 'opencv-python-headless'),
     'h5py': (None, 'h5py'),
+    'lz4': (None, 'lz4'),
     'matplotlib': ('python3-matplotlib', 'matplotlib'),
     'numpy': ('python3-numpy', 'numpy'),
     'pycocotools': (None, 'pycocotools'),
@@ -174,7 +178,13 @@ def test_pip_puts_commands_in_bin(source, tmp_path):
     package = {name for name in names if name.startswith('squeezedet_ros/')}
     on_disk = {
         str(path.relative_to(ROOT))
-        for pattern in ('*.py', 'py.typed', 'weights/*.safetensors', 'weights/*.md')
+        for pattern in (
+            '*.py',
+            'py.typed',
+            'weights/*.safetensors',
+            'weights/*.md',
+            'evaluation/page/*',
+        )
         for path in (ROOT / 'squeezedet_ros').rglob(pattern)
     }
     assert package == on_disk
@@ -188,6 +198,6 @@ def test_pip_puts_commands_in_bin(source, tmp_path):
     assert (prefix / 'share/squeezedet_ros/config/fastdds.xml').is_file()
 
 
-@pytest.mark.parametrize('script', ['bootstrap', 'test', 'env.sh', '../.ci/run'])
+@pytest.mark.parametrize('script', ['bootstrap', 'test', 'docs', 'env.sh', '../.ci/run'])
 def test_scripts_are_valid_bash(script):
     run('bash', '-n', ROOT / 'script' / script, cwd=ROOT)

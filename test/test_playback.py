@@ -1,8 +1,15 @@
 """When each message of a bag is due."""
 
 import pytest
-from squeezedet_ros.data.playback import Pace, parse_remaps, PlaybackConfig
-from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.data.bag import RawMessage
+from squeezedet_ros.data.playback import (
+    excerpt,
+    Pace,
+    parse_remaps,
+    PlaybackConfig,
+    read_sendings,
+)
+from squeezedet_ros.errors import ConfigError, DatasetError
 
 SECOND = 1_000_000_000
 
@@ -34,6 +41,23 @@ def test_waiting_before_the_first_message_changes_nothing():
     assert pace.due(0, now=3.0) == pytest.approx(3.0)
 
 
+@pytest.mark.parametrize(
+    ('settings', 'played'),
+    [
+        ({}, [0, 1, 2, 3, 4]),
+        ({'start': 0.5}, [1, 2, 3, 4]),
+        ({'start': 1.0, 'duration': 1.0}, [2, 3]),
+        ({'duration': 0.5}, [0]),
+        ({'start': 3.0}, []),
+    ],
+)
+def test_an_excerpt_begins_and_ends_where_it_is_set(settings, played):
+    # Half a second apart, on a clock that did not begin at 0.
+    messages = [RawMessage('a', 'b', 7 * SECOND + n * SECOND // 2, b'') for n in range(5)]
+    found = excerpt(messages, PlaybackConfig(**settings))
+    assert [messages.index(message) for message in found] == played
+
+
 def test_remaps_lose_their_leading_slashes():
     assert parse_remaps(['/kitti/left:=/camera/image_raw', 'a:=b']) == {
         'kitti/left': 'camera/image_raw',
@@ -51,3 +75,19 @@ def test_a_malformed_remap_is_told(remap):
 def test_settings_have_bounds(setting):
     with pytest.raises(ConfigError, match=next(iter(setting))):
         PlaybackConfig(**setting)
+
+
+def test_sendings_are_read_up_to_the_last_whole_line(tmp_path):
+    path = tmp_path / 'times'
+    path.write_text('{"topic": "a", "recorded_ns": 5, "sent_ns": 70}\n{"topic": "a", "rec')
+    assert read_sendings(path) == [('a', 5, 70)]
+
+
+def test_something_else_than_sendings_is_told(tmp_path):
+    path = tmp_path / 'times'
+    for text in ('sent!\n', '{"topic": "a"}\n'):
+        path.write_text(text)
+        with pytest.raises(DatasetError, match='times does not tell when messages were sent'):
+            read_sendings(path)
+    with pytest.raises(DatasetError, match='none does not tell'):
+        read_sendings(tmp_path / 'none')

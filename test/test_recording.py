@@ -18,6 +18,7 @@ def detections(stamp, ids=('1', '0')):
         'boxes': boxes,
         'scores': scores,
         'class_ids': list(ids),
+        'published': stamp + 5,
     }
 
 
@@ -59,6 +60,7 @@ def test_events_become_columns(tmp_path):
     np.testing.assert_array_equal(found.boxes, [[0, 1, 2, 3], [4, 5, 6, 7]])
     assert found.scores.tolist() == [0.75, 0.5]
     assert found.labels.tolist() == [1, 0]
+    assert recording.publications == [(7, found, 12)]
     assert recording.statuses == [(7, 'detected', {'network': 12.5}, 0.7)]
 
 

@@ -3,15 +3,18 @@
 import os
 import subprocess
 import sys
+from time import time_ns
 
 from diagnostic_msgs.msg import DiagnosticArray
+from domains import fresh_domain
 import numpy as np
 import pytest
-from ros_testing import Client, fresh_domain, kill, picture
+from ros_testing import Client, kill, picture
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
-from squeezedet_ros.data.bag import BagWriter
+from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.ground_truth import GroundTruth
+from squeezedet_ros.data.playback import read_sendings
 from vision_msgs.msg import Detection2DArray
 
 pytestmark = pytest.mark.ros
@@ -81,18 +84,26 @@ def test_every_message_arrives_as_it_was(bag, client):
     assert (box.size_x, box.size_y) == (20.0, 40.0)
 
 
-def test_one_topic_under_another_name_with_the_time(bag, client):
+def test_one_topic_under_another_name_with_the_time(bag, client, tmp_path):
     images = client.collect(Image, 'camera/image_raw')
     others = client.collect(Detection2DArray, 'front/ground_truth')
     times = client.collect(Clock, '/clock')
     options = ('--topics', 'front/image_raw', '--remap', '/front/image_raw:=camera/image_raw')
-    with Player(client.domain, bag, *options, '--subscribers', 1, '--clock') as player:
+    options += ('--subscribers', 1, '--clock', '--settle', 0.2, '--times', tmp_path / 'times')
+    before = time_ns()
+    with Player(client.domain, bag, *options) as player:
         client.spin_until(player.has_ended)
         client.spin_until(lambda: len(images) == 6)
     assert not others
     told = [time.clock.sec * 10**9 + time.clock.nanosec for time in times]
     assert told == sorted(told)
     assert told[-1] == STAMP + 5 * STEP
+    sendings = read_sendings(tmp_path / 'times')
+    assert {sending.topic for sending in sendings} == {'front/image_raw'}
+    assert [sending.recorded_ns for sending in sendings] == stamps(images)
+    sent = [before, *(sending.sent_ns for sending in sendings), time_ns()]
+    assert sent == sorted(sent)
+    assert sent[-2] - sent[1] == pytest.approx(5 * STEP, abs=STEP)
 
 
 def test_the_next_image_waits_for_the_answer_to_the_last(bag, client):

@@ -9,14 +9,15 @@ import sys
 import time
 
 import cv2
+from domains import fresh_domain
 import numpy as np
 import pytest
-from ros_testing import fresh_domain, picture
+from ros_testing import picture
 from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.cli.demo import LEAST_SCORE
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import SelectionConfig
-from squeezedet_ros.data.bag import BagWriter
+from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detector import Detector
 

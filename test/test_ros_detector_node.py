@@ -6,13 +6,13 @@ import time
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
+from domains import fresh_domain
 from lifecycle_msgs.msg import Transition
 import numpy as np
 import pytest
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from ros_testing import (
     Client,
-    fresh_domain,
     image_message,
     NodeProcess,
     outcomes,

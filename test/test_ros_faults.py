@@ -9,11 +9,11 @@ import sys
 
 import cv2
 from diagnostic_msgs.msg import DiagnosticArray
+from domains import fresh_domain
 from faulty_node import FORESEE_NOT, HANG, NO_MEMORY, NO_NUMBER, plain, RAISE
 import pytest
 from ros_testing import (
     Client,
-    fresh_domain,
     image_message,
     kill,
     NodeProcess,

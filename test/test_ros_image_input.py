@@ -7,8 +7,9 @@ import subprocess
 import sys
 import time
 
+from domains import fresh_domain
 import pytest
-from ros_testing import Client, fresh_domain
+from ros_testing import Client
 from squeezedet_ros.config import NodeConfig
 from squeezedet_ros.ros.image_input import ImageInput
 

@@ -2,11 +2,11 @@
 
 import signal
 
+from domains import fresh_domain
 from lifecycle_msgs.msg import Transition
 import pytest
 from ros_testing import (
     Client,
-    fresh_domain,
     image_message,
     NodeProcess,
     outcomes,

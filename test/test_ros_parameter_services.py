@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import fields, replace
 
 from diagnostic_msgs.msg import DiagnosticArray
+from domains import fresh_domain
 from lifecycle_msgs.msg import Transition
 import numpy as np
 import pytest
@@ -12,7 +13,6 @@ from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import parameter_value_to_python
 from ros_testing import (
     Client,
-    fresh_domain,
     image_message,
     NodeProcess,
     outcomes,

@@ -1,9 +1,9 @@
 from dataclasses import fields
 
+from domains import fresh_domain
 import pytest
 import rclpy
 from rclpy.parameter import Parameter
-from ros_testing import fresh_domain
 from squeezedet_ros.config import (
     EngineConfig,
     FIXED_CONFIGS,

@@ -1,11 +1,12 @@
 from threading import Event
 from time import perf_counter
 
+from domains import fresh_domain
 import numpy as np
 import pytest
 import rclpy
 from rclpy.lifecycle import LifecycleNode
-from ros_testing import Client, fresh_domain, image_message, outcomes, picture, tiny_network
+from ros_testing import Client, image_message, outcomes, picture, tiny_network
 from squeezedet_ros.config import LiveConfig, ModelConfig, NodeConfig
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.ros.camera import Camera

@@ -29,7 +29,8 @@ from squeezedet_ros.cli.play_bag import INTERRUPTED
 from squeezedet_ros.cli.processes import signals_as_interrupt
 from squeezedet_ros.cli.render_drive import DEFAULT_FRAMES, DEFAULT_SEED, drive_config
 from squeezedet_ros.config import SelectionConfig
-from squeezedet_ros.data.bag import BagImage, BagReader, truth_topic
+from squeezedet_ros.data.bag import BagImage, BagReader
+from squeezedet_ros.data.bag_names import camera_of, truth_topic
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.interfaces import COMPRESSED_IMAGE
 from squeezedet_ros.data.sources import (
@@ -166,8 +167,7 @@ def _open(path: Path, wanted: str | None) -> _Input:
     with BagReader(path) as bag:
         topic = bag.find_image_topic(wanted)
         known = bag.topics
-        camera = topic.removesuffix('/compressed').removesuffix('/image_raw')
-        labels = truth_topic(camera)
+        labels = truth_topic(camera_of(topic))
         truths = bag.ground_truth(labels) if labels in known else {}
         frames = known[topic].messages
     if not frames:
@@ -176,9 +176,11 @@ def _open(path: Path, wanted: str | None) -> _Input:
 
 
 def _report(played: _Input, result: DriveResult, out: Path) -> Summary:
-    recording, memory_mib = result
+    recording = result.recording
     draw_above = SelectionConfig().plot_prob_thresh
-    summary = summarize(played.frames, recording, played.truths, memory_mib, draw_above)
+    summary = summarize(
+        played.frames, recording, played.truths, result.usage.memory_mib, draw_above
+    )
     print(format_table(summary))
     write_detections(out / 'detections.json', recording, summary, (LEAST_SCORE, draw_above))
     with BagReader(played.bag) as bag:

@@ -12,7 +12,8 @@ import time
 from typing import NamedTuple
 
 from squeezedet_ros.cli.processes import Child, Children
-from squeezedet_ros.data.bag import image_topic
+from squeezedet_ros.data.bag_names import image_topic
+from squeezedet_ros.data.playback import read_sendings, Sending
 from squeezedet_ros.data.recording import Recording
 from squeezedet_ros.errors import SqueezeDetError
 from tqdm import tqdm
@@ -20,6 +21,7 @@ from tqdm import tqdm
 CAMERA = 'camera'
 _PERIOD = 0.1
 _ARRIVAL_PATIENCE = 5.0
+_SETTLE_S = 1.0
 
 
 class DriveError(SqueezeDetError):
@@ -33,9 +35,13 @@ class Drive:
 
     :param topic: of the bag, with images.
     :param frames: how many there are on it.
-    :param rate: fastest pace, as a multiple of the recorded one; a slower machine sets its own.
+    :param rate: pace, as a multiple of the recorded one.
     :param parameters: of the node.
     :param timeout: seconds for the node to become ready, and for it to answer a frame.
+    :param live: send the images at that pace whatever the node makes of them, with the time of
+        the bag on ``/clock``; otherwise it is the fastest, and each image waits for the answer to
+        the one before.
+    :param damaged: that the bag cannot be read beyond these frames, so that its player fails.
     """
 
     bag: Path
@@ -45,13 +51,34 @@ class Drive:
     rate: float
     parameters: dict[str, object]
     timeout: float
+    live: bool = False
+    damaged: bool = False
+
+
+class NodeUsage(NamedTuple):
+    """
+    What the node took of the machine.
+
+    :param cpu: processor seconds a second from its first frame to its last, 1 for one core.
+    :param memory_mib: resident after its first and its last frame.
+    :param peak_mib: the most it ever had resident.
+    """
+
+    cpu: float | None
+    memory_mib: tuple[float | None, float | None]
+    peak_mib: float | None
 
 
 class DriveResult(NamedTuple):
-    """What came back, and the node's resident memory in MiB after its first and its last frame."""
+    """
+    What came back.
+
+    :param sendings: when each image was sent, in the order of the bag.
+    """
 
     recording: Recording
-    memory_mib: tuple[float | None, float | None]
+    usage: NodeUsage
+    sendings: list[Sending]
 
 
 def prepare_environment() -> None:
@@ -90,17 +117,19 @@ def drive_through_node(drive: Drive, folder: Path) -> DriveResult:
     :param folder: for what is recorded, and what the processes print.
     :raises DriveError: when a process fails or keeps silent; with the last lines it printed.
     """
-    path = folder / 'recording.jsonl'
-    path.unlink(missing_ok=True)
+    path, times = folder / 'recording.jsonl', folder / 'sent.jsonl'
+    for old in (path, times):
+        old.unlink(missing_ok=True)
     recording = Recording(path)
     with Children(folder / 'log') as children:
         recorder = children.start('recorder', _recorder_command(path))
         node = children.start('node', node_command(drive.parameters))
         _await_ready(recording, (recorder, node), drive.timeout)
-        player = children.start('player', _player_command(drive))
-        first = _follow(recording, (recorder, node), player, drive.frames)
-        last = node.memory_mib()
-    return DriveResult(recording, (first, last))
+        player = children.start('player', _player_command(drive, times))
+        usage = _follow(recording, (recorder, node), player, drive.frames)
+        if player.exit_status and not drive.damaged:
+            check_alive(player)
+    return DriveResult(recording, usage, read_sendings(times))
 
 
 def module_command(name: str, *arguments: str) -> list[str]:
@@ -122,10 +151,11 @@ def node_command(parameters: dict[str, object]) -> list[str]:
     return module_command('squeezedet_ros.ros.detector_node', '--ros-args', *options)
 
 
-def _player_command(drive: Drive) -> list[str]:
+def _player_command(drive: Drive, times: Path) -> list[str]:
     remap = f'{drive.topic}:={image_topic(CAMERA, compressed=drive.compressed)}'
     options = ['--topics', drive.topic, '--remap', remap, '--rate', str(drive.rate)]
-    options += ['--subscribers', '1', '--in-flight', '1', '--timeout', str(drive.timeout)]
+    options += ['--subscribers', '1', '--timeout', str(drive.timeout), '--times', str(times)]
+    options += ['--clock', '--settle', str(_SETTLE_S)] if drive.live else ['--in-flight', '1']
     return module_command('squeezedet_ros', 'play-bag', str(drive.bag), *options)
 
 
@@ -153,19 +183,37 @@ def _await_ready(recording: Recording, children: tuple[Child, ...], timeout: flo
         recording.update()
 
 
+class _Reading(NamedTuple):
+    time: float
+    cpu_s: float | None
+    memory_mib: float | None
+
+
+def _read_usage(node: Child) -> _Reading:
+    return _Reading(time.monotonic(), node.cpu_seconds(), node.memory_mib())
+
+
+def _usage_between(first: _Reading, last: _Reading, node: Child) -> NodeUsage:
+    cpu = None
+    if first.cpu_s is not None and last.cpu_s is not None and last.time > first.time:
+        cpu = (last.cpu_s - first.cpu_s) / (last.time - first.time)
+    return NodeUsage(cpu, (first.memory_mib, last.memory_mib), node.memory_mib('VmHWM'))
+
+
 def _follow(
     recording: Recording, listeners: tuple[Child, ...], player: Child, frames: int
-) -> float | None:
-    """Show progress until all has arrived; return the node's memory after the first frame."""
-    memory: float | None = None
+) -> NodeUsage:
+    """Show progress until all has arrived; return what the node took from its first frame on."""
     node = listeners[-1]
+    first = last = _read_usage(node)
     silent_since = time.monotonic()
     with tqdm(total=frames, unit='frame', desc='looking') as progress:
         while True:
             recording.update()
             if len(recording.statuses) > progress.n:
+                last = _read_usage(node)
+                first = last if progress.n == 0 else first
                 progress.update(len(recording.statuses) - progress.n)
-                memory = memory or node.memory_mib()
                 silent_since = time.monotonic()
             if player.exit_status is not None:
                 silence = time.monotonic() - silent_since
@@ -173,6 +221,4 @@ def _follow(
                     break
             check_alive(*listeners)
             time.sleep(_PERIOD)
-    if player.exit_status:
-        check_alive(player)
-    return memory
+    return _usage_between(first, last, node)

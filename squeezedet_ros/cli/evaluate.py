@@ -23,11 +23,13 @@ from squeezedet_ros.data.kitti_results import load_results, save_results
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.errors import ConfigError
 from squeezedet_ros.evaluation.curves import require_matplotlib
+from squeezedet_ros.evaluation.drive_record import record_path, save_record
 from squeezedet_ros.evaluation.evaluator import (
     detect_frames,
     evaluation_selection,
     EvaluationConfig,
     LabelledDetections,
+    make_record,
 )
 from squeezedet_ros.evaluation.pictures import save_pictures
 from squeezedet_ros.evaluation.report import format_report, make_report
@@ -68,6 +70,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_json_option(parser)
     parser.add_argument(
+        '--save-record',
+        action='store_true',
+        help='write beside the --json FILE what was seen in each image; `squeezedet compare` '
+        'needs it for intervals',
+    )
+    parser.add_argument(
         '--report',
         type=Path,
         metavar='DIR',
@@ -92,6 +100,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     config = read_config(arguments, EvaluationConfig)
     selection = read_config(arguments, SelectionConfig)
+    if arguments.save_record and not arguments.json:
+        raise ConfigError('--save-record writes beside --json FILE, which was not given')
     if arguments.report:
         require_matplotlib()
     frames = list_frames(arguments.data, arguments.split)
@@ -112,6 +122,11 @@ def run(arguments: argparse.Namespace) -> int:
     print(format_report(report))
     if arguments.json:
         write_json(arguments.json, report)
+    if arguments.save_record:
+        record = make_record(
+            frames, labelled, classes, selection.plot_prob_thresh, report['settings']
+        )
+        save_record(record_path(arguments.json), record)
     if arguments.save_predictions:
         save_results(arguments.save_predictions, frames, labelled.detections, classes)
     if arguments.report:

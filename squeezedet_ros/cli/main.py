@@ -18,6 +18,8 @@ COMMANDS = {
     'play-bag': ('play_bag', 'publish a rosbag2 onto ROS topics'),
     'train': ('train', 'fit a model to labelled images'),
     'evaluate': ('evaluate', 'score a model on a labelled set'),
+    'evaluate-bag': ('evaluate_bag', 'tell how good a model is on a drive, from its bag'),
+    'compare': ('compare', 'hold two evaluations against each other'),
     'anchors': ('anchors', 'find anchor shapes that fit a labelled set'),
     'soak': ('soak', 'load the node for minutes and hold its account against what was sent'),
     'benchmark': ('benchmark', 'time each stage on this machine'),

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from squeezedet_ros.data.bag import image_topic, STORAGES
+from squeezedet_ros.data.bag_names import image_topic
+from squeezedet_ros.data.bag_writer import STORAGES
 from squeezedet_ros.data.sources import DEFAULT_FPS, open_source, write_bag
 from tqdm import tqdm
 

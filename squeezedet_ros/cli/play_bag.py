@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
 
 from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.cli.processes import signals_as_interrupt
-from squeezedet_ros.data.bag import BagReader
 from squeezedet_ros.data.playback import parse_remaps, PlaybackConfig, PlaybackError
+from squeezedet_ros.data.salvage import open_bag
 
 INTERRUPTED = 130
 
@@ -23,6 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--remap', nargs='+', default=[], metavar='OLD:=NEW', help='publish under other names'
     )
+    parser.add_argument(
+        '--times',
+        type=Path,
+        metavar='FILE',
+        help='write when each message was sent, as JSON lines',
+    )
     add_config(parser, PlaybackConfig)
 
 
@@ -35,15 +42,17 @@ def run(arguments: argparse.Namespace) -> int:
     """
     config = read_config(arguments, PlaybackConfig)
     names = parse_remaps(arguments.remap)
-    with BagReader(arguments.bag) as bag:
+    with ExitStack() as stack:
+        bag = stack.enter_context(open_bag(arguments.bag))
         try:
             # The commands are of the core, which has to load where there is no ROS.
             player = import_module('squeezedet_ros.ros.bag_player')
         except ImportError as error:
             raise PlaybackError(f'playing a bag needs ROS 2: {error}') from error
         try:
+            times = arguments.times and stack.enter_context(arguments.times.open('w'))
             with signals_as_interrupt():
-                played = player.play_bag(bag, arguments.topics, names, config)
+                played = player.play_bag(bag, arguments.topics, names, config, times)
         except KeyboardInterrupt:
             return INTERRUPTED
     print(f'{played} messages played')

@@ -59,6 +59,16 @@ class Child:
         kilobytes = [line.split()[1] for line in status.splitlines() if line.startswith(part)]
         return int(kilobytes[0]) / 1024 if kilobytes else None
 
+    def cpu_seconds(self) -> float | None:
+        """Return the processor time of all its threads, by proc(5); None once it has ended."""
+        try:
+            status = Path(f'/proc/{self._process.pid}/stat').read_text()
+        except OSError:
+            return None
+        # Its name, in brackets, may hold anything.
+        user, system = status.rpartition(')')[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf('SC_CLK_TCK')
+
     def stop(self) -> None:
         """End the process and all that it started: politely, then firmly."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from squeezedet_ros.cli.make_bag import count, positive
-from squeezedet_ros.data.bag import image_topic, STORAGES
+from squeezedet_ros.data.bag_names import image_topic
+from squeezedet_ros.data.bag_writer import STORAGES
 from squeezedet_ros.data.coco_writer import write_coco
 from squeezedet_ros.data.frames import has_split
 from squeezedet_ros.data.kitti_writer import write_kitti

@@ -1,28 +1,21 @@
-"""
-Images and ground truth in a rosbag2, message by message, without a ROS installation.
-
-A camera ``<c>`` has its images on ``<c>/image_raw`` or, as JPEG, on ``<c>/image_raw/compressed``,
-and what is truly in them on ``<c>/ground_truth``.
-"""
+"""Images and ground truth are read from a rosbag2, without a ROS installation."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from pathlib import Path
-import shutil
 import struct
-from types import TracebackType
-from typing import get_args, Literal, NamedTuple
+from typing import NamedTuple
 
 import apsw
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rosbags.highlevel import AnyReader, AnyReaderError
-from rosbags.interfaces import Connection, ConnectionExtRosbag2, QosDurability
-from rosbags.rosbag2 import ReaderError, StoragePlugin, Writer, WriterError
+from rosbags.rosbag2 import ReaderError
 from rosbags.serde import SerdeError
+from squeezedet_ros.data.bag_qos import is_latched
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.interfaces import (
     COMPRESSED_IMAGE,
@@ -31,22 +24,17 @@ from squeezedet_ros.data.interfaces import (
     Message,
     typestore,
 )
+from squeezedet_ros.data.packing import UNPACK_ERRORS
 from squeezedet_ros.data.truth_message import (
-    make_header,
     stamp_of,
     truth_from_message,
-    truth_to_message,
 )
 from squeezedet_ros.errors import DatasetError, ImageDecodeError
 from squeezedet_ros.image_codec import decode_message
 
-Storage = Literal['mcap', 'sqlite3']
-STORAGES: tuple[Storage, ...] = get_args(Storage)
 _IMAGE_TYPES = (IMAGE, COMPRESSED_IMAGE)
-_JPEG_QUALITY = 95
-# Version 9 writes QoS in a form that readers of older versions do not know.
-_METADATA_VERSION: Literal[8] = 8
-_READ_ERRORS = (
+# What the readers raise on damaged bytes, which they take for lengths, offsets and text.
+DECODE_ERRORS = _READ_ERRORS = (
     AnyReaderError,
     ReaderError,
     SerdeError,
@@ -54,19 +42,13 @@ _READ_ERRORS = (
     apsw.Error,
     struct.error,
     AssertionError,
-    UnicodeDecodeError,
-    KeyError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+    TypeError,
+    LookupError,
+    *UNPACK_ERRORS,
 )
-
-
-def image_topic(camera: str, *, compressed: bool = False) -> str:
-    """Return the topic of a camera's images."""
-    return f'{camera}/image_raw/compressed' if compressed else f'{camera}/image_raw'
-
-
-def truth_topic(camera: str) -> str:
-    """Return the topic of what is truly in a camera's images."""
-    return f'{camera}/ground_truth'
 
 
 class Topic(NamedTuple):
@@ -93,136 +75,58 @@ class BagImage(NamedTuple):
     image: NDArray[np.uint8]
 
 
-class BagWriter:
+class Bag(ABC):
     """
-    Writes a rosbag2 folder, one message after the other; used as a context manager.
-
-    A folder that could not be finished is taken away again.
-    """
-
-    def __init__(self, path: Path, storage: Storage = 'mcap') -> None:
-        """
-        Name the folder to be written.
-
-        :raises DatasetError: when it is there already.
-        """
-        self._path = path
-        self._connections: dict[str, Connection] = {}
-        plugin = StoragePlugin.MCAP if storage == 'mcap' else StoragePlugin.SQLITE3
-        try:
-            self._writer = Writer(path, version=_METADATA_VERSION, storage_plugin=plugin)
-        except WriterError as error:
-            raise DatasetError(f'cannot write bag: {error}') from error
-
-    def __enter__(self) -> BagWriter:
-        try:
-            self._writer.open()
-        except (WriterError, OSError) as error:
-            raise DatasetError(f'cannot write bag {self._path}: {error}') from error
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._writer.__exit__(kind, error, trace)
-        if kind is not None:
-            shutil.rmtree(self._path, ignore_errors=True)
-
-    def write_image(
-        self, camera: str, stamp_ns: int, image: NDArray[np.uint8], *, compressed: bool = False
-    ) -> None:
-        """Write a (h, w, 3) uint8 image, blue, green, red; compressed is JPEG."""
-        header = make_header(stamp_ns, camera)
-        topic = image_topic(camera, compressed=compressed)
-        types = typestore().types
-        if compressed:
-            data = cv2.imencode('.jpg', image, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-            text = 'bgr8; jpeg compressed bgr8'
-            message: Message = types[COMPRESSED_IMAGE](
-                header=header, format=text, data=data.ravel()
-            )
-            self._write(topic, COMPRESSED_IMAGE, stamp_ns, message)
-            return
-        height, width, channels = image.shape
-        message = types[IMAGE](
-            header=header,
-            height=height,
-            width=width,
-            encoding='bgr8',
-            is_bigendian=0,
-            step=width * channels,
-            data=np.ascontiguousarray(image).ravel(),
-        )
-        self._write(topic, IMAGE, stamp_ns, message)
-
-    def write_ground_truth(self, camera: str, stamp_ns: int, truth: GroundTruth) -> None:
-        """Write what is truly in the image of the same stamp."""
-        message = truth_to_message(truth, make_header(stamp_ns, camera))
-        self._write(truth_topic(camera), DETECTION_2D_ARRAY, stamp_ns, message)
-
-    def _write(self, topic: str, kind: str, stamp_ns: int, message: Message) -> None:
-        if topic not in self._connections:
-            self._connections[topic] = self._writer.add_connection(
-                f'/{topic.lstrip("/")}', kind, typestore=typestore()
-            )
-        data = typestore().serialize_cdr(message, kind)
-        self._writer.write(self._connections[topic], stamp_ns, data)
-
-
-class BagReader:
-    """
-    Reads a rosbag2: a folder, or a single .mcap or .db3 file; used as a context manager.
+    A rosbag2 that can be read; used as a context manager.
 
     Topic names are compared without their leading slash.
+
+    :ivar damage: what could not be read of it so far, in words.
     """
 
     def __init__(self, path: Path) -> None:
-        """
-        Name the bag to be read.
-
-        :raises DatasetError: when there is none, or it is of ROS 1.
-        """
-        if not path.exists():
-            raise DatasetError(f'no such bag: {path}')
-        if path.suffix == '.bag':
-            raise DatasetError(
-                f'{path} is a ROS 1 bag, expected a rosbag2: convert it with rosbags-convert'
-            )
+        """Name the bag to be read."""
         self._path = path
-        try:
-            self._reader = AnyReader([path], default_typestore=typestore())
-        except _READ_ERRORS as error:
-            raise self._unreadable(error) from error
+        self.damage: list[str] = []
 
-    def _unreadable(self, error: BaseException) -> DatasetError:
-        return DatasetError(
-            f'{self._path} cannot be read as a rosbag2: {str(error) or type(error).__name__}'
-        )
+    @abstractmethod
+    def __enter__(self) -> Bag:
+        """
+        Open it.
 
-    def __enter__(self) -> BagReader:
-        try:
-            self._reader.open()
-        except _READ_ERRORS as error:
-            raise self._unreadable(error) from error
-        return self
+        :raises DatasetError: when it cannot be read.
+        """
 
+    @abstractmethod
     def __exit__(self, *_: object) -> None:
-        self._reader.close()
+        """Close it."""
 
     @property
+    @abstractmethod
     def topics(self) -> dict[str, Topic]:
         """Return the topics by name, without the leading slash."""
-        topics: dict[str, Topic] = {}
-        for connection in self._reader.connections:
-            name = connection.topic.lstrip('/')
-            count = topics[name].messages if name in topics else 0
-            topics[name] = Topic(
-                connection.msgtype, count + connection.msgcount, _is_latched(connection)
-            )
-        return topics
+
+    @abstractmethod
+    def messages(self, topics: Collection[str] = ()) -> Iterator[RawMessage]:
+        """
+        Return the messages of some topics, or of all, in the order of recording.
+
+        :raises DatasetError: when a topic is not there or the bag is damaged.
+        """
+
+    @abstractmethod
+    def decode(self, message: RawMessage) -> Message:
+        """
+        Return a message with its fields as attributes.
+
+        :raises DatasetError: when its bytes do not hold what its type announces.
+        """
+
+    def _undecodable(self, message: RawMessage, error: BaseException) -> DatasetError:
+        return DatasetError(
+            f'{self._path}: the message of {message.topic} at {message.recorded_ns} ns '
+            f'is no {message.type}: {error}'
+        )
 
     def image_topics(self) -> list[str]:
         """Return the topics that hold images."""
@@ -265,41 +169,6 @@ class BagReader:
             f'{self._path} has no topic {topic}; nearest: {", ".join(near) or "it is empty"}'
         )
 
-    def messages(self, topics: Collection[str] = ()) -> Iterator[RawMessage]:
-        """
-        Return the messages of some topics, or of all, in the order of recording.
-
-        :raises DatasetError: when a topic is not there or the bag is damaged.
-        """
-        names = {self.known_topic(topic) for topic in topics}
-        chosen = [
-            connection
-            for connection in self._reader.connections
-            if not names or connection.topic.lstrip('/') in names
-        ]
-        if not chosen:
-            return
-        try:
-            for connection, recorded_ns, data in self._reader.messages(chosen):
-                topic = connection.topic.lstrip('/')
-                yield RawMessage(topic, connection.msgtype, recorded_ns, data)
-        except _READ_ERRORS as error:
-            raise self._unreadable(error) from error
-
-    def decode(self, message: RawMessage) -> Message:
-        """
-        Return a message with its fields as attributes.
-
-        :raises DatasetError: when its bytes do not hold what its type announces.
-        """
-        try:
-            return self._reader.deserialize(message.data, message.type)
-        except _READ_ERRORS as error:
-            raise DatasetError(
-                f'{self._path}: the message of {message.topic} at {message.recorded_ns} ns '
-                f'is no {message.type}: {error}'
-            ) from error
-
     def decode_image(self, message: RawMessage) -> BagImage:
         """
         Return the image in a message.
@@ -339,10 +208,74 @@ class BagReader:
         return {stamp_of(message): truth_from_message(message) for message in decoded}
 
 
-def _is_latched(connection: Connection) -> bool:
-    if not isinstance(connection.ext, ConnectionExtRosbag2):
-        return False
-    return any(
-        profile.durability is QosDurability.TRANSIENT_LOCAL
-        for profile in connection.ext.offered_qos_profiles
-    )
+class BagReader(Bag):
+    """Reads a rosbag2: a folder, or a single .mcap or .db3 file."""
+
+    def __init__(self, path: Path) -> None:
+        """
+        Name the bag to be read.
+
+        :raises DatasetError: when there is none, or it is of ROS 1.
+        """
+        if not path.exists():
+            raise DatasetError(f'no such bag: {path}')
+        if path.suffix == '.bag':
+            raise DatasetError(
+                f'{path} is a ROS 1 bag, expected a rosbag2: convert it with rosbags-convert'
+            )
+        super().__init__(path)
+        try:
+            self._reader = AnyReader([path], default_typestore=typestore())
+        except _READ_ERRORS as error:
+            raise self._unreadable(error) from error
+
+    def _unreadable(self, error: BaseException) -> DatasetError:
+        return DatasetError(
+            f'{self._path} cannot be read as a rosbag2: {str(error) or type(error).__name__}'
+        )
+
+    def __enter__(self) -> BagReader:
+        try:
+            self._reader.open()
+        except _READ_ERRORS as error:
+            raise self._unreadable(error) from error
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()
+
+    @property
+    def topics(self) -> dict[str, Topic]:
+        """Return the topics by name, without the leading slash."""
+        topics: dict[str, Topic] = {}
+        for connection in self._reader.connections:
+            name = connection.topic.lstrip('/')
+            count = topics[name].messages if name in topics else 0
+            topics[name] = Topic(
+                connection.msgtype, count + connection.msgcount, is_latched(connection)
+            )
+        return topics
+
+    def messages(self, topics: Collection[str] = ()) -> Iterator[RawMessage]:
+        """Return the messages of some topics, or of all, as :meth:`Bag.messages`."""
+        names = {self.known_topic(topic) for topic in topics}
+        chosen = [
+            connection
+            for connection in self._reader.connections
+            if not names or connection.topic.lstrip('/') in names
+        ]
+        if not chosen:
+            return
+        try:
+            for connection, recorded_ns, data in self._reader.messages(chosen):
+                topic = connection.topic.lstrip('/')
+                yield RawMessage(topic, connection.msgtype, recorded_ns, data)
+        except _READ_ERRORS as error:
+            raise self._unreadable(error) from error
+
+    def decode(self, message: RawMessage) -> Message:
+        """Return a message with its fields as attributes, as :meth:`Bag.decode`."""
+        try:
+            return self._reader.deserialize(message.data, message.type)
+        except DECODE_ERRORS as error:
+            raise self._undecodable(message, error) from error

@@ -9,7 +9,6 @@ one of :data:`IMAGE_FOLDERS`. Of the JSON are read: of ``images`` the ``id`` and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 import json
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -111,6 +110,37 @@ def read_frames(directory: Path, split: str, source: Path) -> list[CocoFrame]:
     :raises DatasetError: when it is not COCO's JSON, an image is not there, or an annotation
         belongs to no image.
     """
+    return [
+        CocoFrame(
+            str(name.with_suffix('')), _find_image(directory, split, name, where), source, boxes
+        )
+        for name, where, boxes in _annotated(directory, source)
+    ]
+
+
+def read_truths(source: Path) -> list[tuple[str, GroundTruth]]:
+    """
+    Return what is in each image of an annotation file, in its order; images are not looked for.
+
+    :returns: name of the image without its suffix, and its truth.
+    :raises DatasetError: when it is not COCO's JSON or an annotation is not as COCO has it.
+    """
+    frames = [
+        CocoFrame(str(name.with_suffix('')), Path(name), source, boxes)
+        for name, _, boxes in _annotated(source.parent, source)
+    ]
+    return [(frame.name, frame.read_truth()) for frame in frames]
+
+
+class _Annotated(NamedTuple):
+    """An image of the file: its name, the words that name its entry, its annotations."""
+
+    name: PurePosixPath
+    where: str
+    boxes: tuple[CocoBox, ...]
+
+
+def _annotated(directory: Path, source: Path) -> list[_Annotated]:
     content = _read_json(source)
     images, annotations, categories = (
         _entries(content, key, source) for key in ('images', 'annotations', 'categories')
@@ -130,7 +160,7 @@ def read_frames(directory: Path, split: str, source: Path) -> list[CocoFrame]:
             raise DatasetError(f'{where}: its image_id {image} is not among the images')
         boxes[image].append(_unchecked(entry, where.removeprefix(f'{source}: '), names))
     return [
-        _frame(directory, split, source, entry, where, boxes[entry['id']])
+        _Annotated(_image_name(directory, entry, where), where, tuple(boxes[entry['id']]))
         for where, entry in images
     ]
 
@@ -176,23 +206,20 @@ def _unchecked(entry: dict[str, Any], where: str, names: dict[int, str]) -> Coco
     )
 
 
-def _frame(
-    directory: Path,
-    split: str,
-    source: Path,
-    entry: dict[str, Any],
-    where: str,
-    boxes: Iterable[CocoBox],
-) -> CocoFrame:
+def _image_name(directory: Path, entry: dict[str, Any], where: str) -> PurePosixPath:
     file_name = PurePosixPath(_field(entry, 'file_name', str, where))
     if file_name.is_absolute() or '..' in file_name.parts or not file_name.name:
         raise DatasetError(
             f'{where}: expected a file_name below {directory}, got {str(file_name)!r}'
         )
+    return file_name
+
+
+def _find_image(directory: Path, split: str, file_name: PurePosixPath, where: str) -> Path:
     paths = [directory / folder.format(split=split) / file_name for folder in IMAGE_FOLDERS]
     found = next((path for path in paths if path.is_file()), None)
     if found is None:
         raise DatasetError(
             f'{where}: no image; looked for {", ".join(str(path) for path in paths)}'
         )
-    return CocoFrame(str(file_name.with_suffix('')), found, source, tuple(boxes))
+    return found

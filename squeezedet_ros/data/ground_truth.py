@@ -48,3 +48,9 @@ class GroundTruth:
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @classmethod
+    def empty(cls) -> GroundTruth:
+        """Return the truth of an image without objects."""
+        nothing = np.zeros(0, np.float32)
+        return cls(np.zeros((0, 4), np.float32), (), nothing, np.zeros(0, np.int64))

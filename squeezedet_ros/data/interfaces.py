@@ -2,7 +2,8 @@
 The message definitions a bag needs, without a ROS installation.
 
 ``rosbags`` knows the messages of the ROS core; those of ``vision_msgs`` 4 that make up a
-``Detection2DArray`` are stated here, and a test compares them with ``script/vision_msgs``.
+``Detection2DArray`` and a ``LabelInfo`` are stated here, and a test compares them with
+``script/vision_msgs``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ Message: TypeAlias = Any
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
 DETECTION_2D_ARRAY = 'vision_msgs/msg/Detection2DArray'
+LABEL_INFO = 'vision_msgs/msg/LabelInfo'
 
 VISION_MSGS = {
     'BoundingBox2D': 'vision_msgs/Pose2D center\nfloat64 size_x\nfloat64 size_y\n',
@@ -29,12 +31,16 @@ VISION_MSGS = {
         'string id\n'
     ),
     'Detection2DArray': 'std_msgs/Header header\nDetection2D[] detections\n',
+    'LabelInfo': (
+        'std_msgs/Header header\nvision_msgs/VisionClass[] class_map\nfloat32 threshold\n'
+    ),
     'ObjectHypothesis': 'string class_id\nfloat64 score\n',
     'ObjectHypothesisWithPose': (
         'ObjectHypothesis hypothesis\ngeometry_msgs/PoseWithCovariance pose\n'
     ),
     'Point2D': 'float64 x\nfloat64 y\n',
     'Pose2D': 'vision_msgs/Point2D position\nfloat64 theta\n',
+    'VisionClass': 'uint16 class_id\nstring class_name\n',
 }
 
 

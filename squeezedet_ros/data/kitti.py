@@ -8,6 +8,8 @@ pixels, and seven 3D numbers that are not read here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,14 +78,49 @@ def read_labels(path: Path) -> GroundTruth:
 
     :raises DatasetError: naming the line that is not as KITTI has it.
     """
+    return _parse_labels(path, enumerate(_read_lines(path), 1))
+
+
+def read_tracking_labels(path: Path) -> dict[int, GroundTruth]:
+    """
+    Read a label file of KITTI's tracking benchmark: what is in each frame, by its number.
+
+    A line begins with the frame and the track, the rest is as in :func:`read_labels`, but for
+    truncation, of which only the level 0, 1 or 2 is told (devkit of the tracking benchmark). As
+    nothing says how much level 1 and 2 leave of an object, it is taken for wholly truncated, which
+    counts at no difficulty but ``all``.
+
+    :raises DatasetError: naming the line that is not as KITTI has it.
+    """
+    rows: dict[int, list[tuple[int, str]]] = {}
+    for number, line in enumerate(_read_lines(path), 1):
+        words = line.split(maxsplit=2)
+        if words and not (len(words) == 3 and words[0].isdecimal()):
+            raise DatasetError(
+                f'{path}:{number}: expected the numbers of a frame and of a track, and a label, '
+                f'got {line!r}'
+            )
+        if words:
+            rows.setdefault(int(words[0]), []).append((number, words[2]))
+    truths = {frame: _parse_labels(path, lines) for frame, lines in rows.items()}
+    return {
+        frame: replace(truth, truncated=np.minimum(truth.truncated, 1))
+        for frame, truth in sorted(truths.items())
+    }
+
+
+def _read_lines(path: Path) -> list[str]:
     try:
-        lines = path.read_text().splitlines()
+        return path.read_text().splitlines()
     except UnicodeDecodeError as error:
         raise DatasetError(f'{path}: expected text, got other bytes ({error})') from error
     except OSError as error:
         raise DatasetError(f'{path} cannot be read: {error.strerror}') from error
+
+
+def _parse_labels(path: Path, lines: Iterable[tuple[int, str]]) -> GroundTruth:
     names, numbers = [], []
-    for number, line in enumerate(lines, 1):
+    for number, line in lines:
         words = line.split()
         if not words:
             continue

@@ -2,9 +2,9 @@
 What a detector node sent, as it was received, written so that it can be read while it grows.
 
 Each line is a JSON object: its ``kind`` is ``classes`` (``names``), ``ready``, ``detections``
-(``stamp`` in nanoseconds, ``boxes`` as ``x0, y0, x1, y1``, ``scores``, ``class_ids``) or
-``status`` (``stamp``, ``outcome``, ``milliseconds`` by stage, ``received`` in seconds of a steady
-clock).
+(``stamp`` in nanoseconds, ``boxes`` as ``x0, y0, x1, y1``, ``scores``, ``class_ids``,
+``published`` in nanoseconds of the machine's clock) or ``status`` (``stamp``, ``outcome``,
+``milliseconds`` by stage, ``received`` in seconds of a steady clock).
 """
 
 from __future__ import annotations
@@ -31,14 +31,26 @@ class FrameStatus(NamedTuple):
     received: float
 
 
+class Publication(NamedTuple):
+    """
+    The detections of one image.
+
+    :param published_ns: when the node published them, in nanoseconds of the machine's clock.
+    """
+
+    stamp_ns: int
+    detections: Detections
+    published_ns: int
+
+
 class Recording:
     """
     What has been received so far.
 
     :ivar ready: whether the node could be heard on all its topics.
     :ivar classes: class names by label.
-    :ivar arrays: number of messages with detections.
-    :ivar detections: by the stamp of the image in nanoseconds.
+    :ivar publications: messages with detections, in the order of arrival.
+    :ivar detections: the last ones by the stamp of the image in nanoseconds.
     :ivar statuses: in the order of arrival.
     """
 
@@ -48,8 +60,13 @@ class Recording:
         self.ready = False
         self.classes: tuple[str, ...] = ()
         self.detections: dict[int, Detections] = {}
-        self.arrays = 0
+        self.publications: list[Publication] = []
         self.statuses: list[FrameStatus] = []
+
+    @property
+    def arrays(self) -> int:
+        """Return the number of messages with detections."""
+        return len(self.publications)
 
     def update(self) -> None:
         """Read the lines that were finished since the last call."""
@@ -80,12 +97,13 @@ class Recording:
                 )
             )
         elif kind == 'detections':
-            self.arrays += 1
-            self.detections[event['stamp']] = Detections(
+            found = Detections(
                 np.array(event['boxes'], np.float32).reshape(-1, 4),
                 np.array(event['scores'], np.float32),
                 np.array([self._label(name) for name in event['class_ids']], np.int64),
             )
+            self.publications.append(Publication(event['stamp'], found, event['published']))
+            self.detections[event['stamp']] = found
         else:
             raise ValueError(f'{self._path}: no event of a recording: {event}')
 

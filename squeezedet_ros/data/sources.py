@@ -11,7 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from squeezedet_ros.data.bag import BagWriter, Storage
+from squeezedet_ros.data.bag_writer import BagWriter, Storage
 from squeezedet_ros.data.frames import read_image
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.kitti import IMAGE_SUFFIXES, list_frames
@@ -104,7 +104,7 @@ def folder_source(directory: Path, fps: float | None = None) -> FrameSource:
     """
     paths = sorted(
         (path for path in directory.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES),
-        key=_natural,
+        key=natural_order,
     )
     if not paths:
         raise DatasetError(f'{directory} holds no image ({", ".join(IMAGE_SUFFIXES)})')
@@ -128,7 +128,8 @@ def _read_whole(path: Path) -> NDArray[np.uint8]:
         raise DatasetError(f'{path} cannot be read: {error}') from error
 
 
-def _natural(path: Path) -> list[tuple[int, str]]:
+def natural_order(path: Path) -> list[tuple[int, str]]:
+    """Return a key that sorts files by name, numbers in a name by value."""
     parts = re.split(r'(\d+)', path.name)
     return [(int(part), '') if part.isdecimal() else (-1, part) for part in parts]
 

@@ -9,6 +9,7 @@ not say is unknown.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import re
 
 import numpy as np
@@ -38,32 +39,46 @@ def truth_to_message(truth: GroundTruth, header: Message) -> Message:
     types = typestore().types
     rows = zip(truth.boxes, truth.names, truth.truncated, truth.occluded, strict=True)
     detections = [
-        types['vision_msgs/msg/Detection2D'](
-            header=header,
-            results=[_hypothesis(name)],
-            bbox=_box([float(edge) for edge in box]),
-            id=f'truncated={truncated:g} occluded={occluded}',
+        make_detection(
+            header,
+            name,
+            1.0,
+            [float(edge) for edge in box],
+            f'truncated={truncated:g} occluded={occluded}',
         )
         for box, name, truncated, occluded in rows
     ]
     return types[DETECTION_2D_ARRAY](header=header, detections=detections)
 
 
-def _hypothesis(name: str) -> Message:
+def make_detection(
+    header: Message, class_id: str, score: float, edges_xyxy: Sequence[float], identity: str
+) -> Message:
+    """Return a vision_msgs/Detection2D of one hypothesis; edges in pixels, ``identity`` its id."""
+    types = typestore().types
+    return types['vision_msgs/msg/Detection2D'](
+        header=header,
+        results=[_hypothesis(class_id, score)],
+        bbox=_box(edges_xyxy),
+        id=identity,
+    )
+
+
+def _hypothesis(class_id: str, score: float) -> Message:
     types = typestore().types
     pose = types['geometry_msgs/msg/Pose'](
         position=types['geometry_msgs/msg/Point'](x=0.0, y=0.0, z=0.0),
         orientation=types['geometry_msgs/msg/Quaternion'](x=0.0, y=0.0, z=0.0, w=1.0),
     )
     return types['vision_msgs/msg/ObjectHypothesisWithPose'](
-        hypothesis=types['vision_msgs/msg/ObjectHypothesis'](class_id=name, score=1.0),
+        hypothesis=types['vision_msgs/msg/ObjectHypothesis'](class_id=class_id, score=score),
         pose=types['geometry_msgs/msg/PoseWithCovariance'](pose=pose, covariance=np.zeros(36)),
     )
 
 
-def _box(edges: list[float]) -> Message:
+def _box(edges_xyxy: Sequence[float]) -> Message:
     types = typestore().types
-    x0, y0, x1, y1 = edges
+    x0, y0, x1, y1 = edges_xyxy
     middle = types['vision_msgs/msg/Point2D'](x=(x0 + x1) / 2, y=(y0 + y1) / 2)
     return types['vision_msgs/msg/BoundingBox2D'](
         center=types['vision_msgs/msg/Pose2D'](position=middle, theta=0.0),
@@ -72,15 +87,20 @@ def _box(edges: list[float]) -> Message:
     )
 
 
+def edges_of(detection: Message) -> list[float]:
+    """Return the box of a Detection2D as ``x0, y0, x1, y1``."""
+    centre, box = detection.bbox.center.position, detection.bbox
+    x0, y0 = centre.x - box.size_x / 2, centre.y - box.size_y / 2
+    return [x0, y0, x0 + box.size_x, y0 + box.size_y]
+
+
 def truth_from_message(message: Message) -> GroundTruth:
     """Return what a Detection2DArray states, by the first hypothesis of each detection."""
     boxes, names, attributes = [], [], []
     for detection in message.detections:
         if not detection.results:
             continue
-        centre, box = detection.bbox.center.position, detection.bbox
-        x0, y0 = centre.x - box.size_x / 2, centre.y - box.size_y / 2
-        boxes.append((x0, y0, x0 + box.size_x, y0 + box.size_y))
+        boxes.append(edges_of(detection))
         names.append(str(detection.results[0].hypothesis.class_id))
         said = {key: float(value) for key, value in _ATTRIBUTES.findall(detection.id)}
         attributes.append((said.get('truncated', UNKNOWN), said.get('occluded', UNKNOWN)))

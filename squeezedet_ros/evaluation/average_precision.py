@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from typing import NamedTuple
 
 import numpy as np
@@ -154,16 +155,30 @@ def recall_thresholds(scores: Sequence[float], truth: int) -> list[float]:
     :param truth: number of true objects that must be found.
     """
     ordered = sorted(scores, reverse=True)
-    thresholds = []
+    return [ordered[place] for place in recall_places(len(ordered), truth)]
+
+
+def recall_places(count: int, truth: int) -> list[int]:
+    """
+    Return which of the true positives, by descending score, are the samples of the curve.
+
+    KITTI's loop looks at all of them; this one steps from sample to sample.
+
+    :param count: number of true positives.
+    :param truth: number of true objects that must be found.
+    """
+    places: list[int] = []
     wanted = 0.0
-    for index, score in enumerate(ordered):
-        here, following = (index + 1) / truth, (index + 2) / truth
-        last = index == len(ordered) - 1
-        if not last and following - wanted < wanted - here:
-            continue
-        thresholds.append(score)
+    place = 0
+    while place < count:
+        # One less than where the exact numbers would end, for the rounding of the test below.
+        place = max(place, min(ceil(wanted * truth - 1.5) - 1, count - 1))
+        while place < count - 1 and (place + 2) / truth - wanted < wanted - (place + 1) / truth:
+            place += 1
+        places.append(place)
+        place += 1
         wanted += 1 / (SAMPLE_POINTS - 1)
-    return thresholds
+    return places
 
 
 def _precision_curve(
@@ -173,7 +188,19 @@ def _precision_curve(
     scores = recalled_scores(scenes, difficulty, min_overlap)
     thresholds = recall_thresholds(scores, truth)
     hits, false_alarms, _ = count_outcomes(scenes, difficulty, min_overlap, thresholds)
+    return make_curve(truth, hits, false_alarms)
+
+
+def make_curve(
+    truth: int, hits: NDArray[np.int64], false_alarms: NDArray[np.int64]
+) -> PrecisionCurve:
+    """
+    Return the curve through its samples.
+
+    :param hits: (T,) true positives at the score of each sample that is reached.
+    :param false_alarms: (T,) false positives there.
+    """
     precision = np.zeros(SAMPLE_POINTS)
     # The greedy matching can leave a threshold without any positive; KITTI divides 0 by 0 there.
-    precision[: len(thresholds)] = hits / np.maximum(hits + false_alarms, 1)
+    precision[: len(hits)] = hits / np.maximum(hits + false_alarms, 1)
     return PrecisionCurve(truth, np.maximum.accumulate(precision[::-1])[::-1])

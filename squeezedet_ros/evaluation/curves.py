@@ -19,7 +19,7 @@ from squeezedet_ros.evaluation.average_precision import (
 from squeezedet_ros.evaluation.kitti_matching import ALL
 
 # Okabe and Ito's colours, by difficulty; the overlaps are told apart by the line's style.
-_COLOURS = {'easy': '#009E73', 'moderate': '#0072B2', 'hard': '#D55E00', 'all': '#000000'}
+COLOURS = {'easy': '#009E73', 'moderate': '#0072B2', 'hard': '#D55E00', 'all': '#000000'}
 _STYLES = ('-', '--')
 _PANEL_INCHES = 4.5
 _LEGEND_INCHES = 1.5
@@ -97,7 +97,7 @@ def _draw_panel(panel: Any, name: str, lines: list[_Line]) -> None:  # noqa: ANN
     for difficulty, overlap, style, curve in lines:
         scores = f'AP11 {curve.ap11:.3f}, AP40 {curve.ap40:.3f}'
         label = f'{difficulty}, overlap {overlap:g}: {scores}'
-        panel.plot(recall, curve.precision, style, color=_COLOURS[difficulty], label=label)
+        panel.plot(recall, curve.precision, style, color=COLOURS[difficulty], label=label)
     panel.set(title=name, xlabel='recall', xlim=(0, 1.02), ylim=(0, 1.02))
     panel.grid(alpha=0.3)
     if lines:

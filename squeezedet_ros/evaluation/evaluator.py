@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from squeezedet_ros.config import check_settings, SelectionConfig, setting
-from squeezedet_ros.data.frames import LabelledFrame, read_image
+from squeezedet_ros.data.frames import LabelledFrame, read_image, read_image_size
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.evaluation.average_precision import DEFAULT_MIN_OVERLAP
+from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
 from squeezedet_ros.named_values import read_thresholds
 from squeezedet_ros.postprocessing import drop_improbable, make_selector
 from tqdm import tqdm
@@ -91,3 +92,38 @@ def detect_frames(
             detections += detector.detect(images)
             progress.update(len(images))
     return LabelledDetections(truths, detections)
+
+
+def make_record(
+    frames: Sequence[LabelledFrame],
+    labelled: LabelledDetections,
+    classes: Sequence[str],
+    plot_prob_thresh: float,
+    settings: dict[str, Any],
+) -> DriveRecord:
+    """
+    Return what was seen in a data set in the form of a drive: a stamp is the place in the set.
+
+    :param labelled: of the same frames; the truth with the names by which it is scored.
+    :param settings: of the evaluation, an object of JSON with ``data`` and ``split``.
+    :raises DatasetError: when the size of an image cannot be read.
+    """
+    rows = zip(frames, *labelled, strict=True)
+    return DriveRecord(
+        name=f'{settings["data"]} {settings["split"]}',
+        topic='',
+        classes=classes,
+        frames=[
+            FrameRecord(
+                stamp_ns=place,
+                size=read_image_size(frame.image_path),
+                outcome='detected',
+                detections=found,
+                truth=truth,
+                name=frame.name,
+            )
+            for place, (frame, truth, found) in enumerate(rows)
+        ],
+        plot_prob_thresh=plot_prob_thresh,
+        settings=settings,
+    )

@@ -28,13 +28,13 @@ from squeezedet_ros.visualization import (
 TRUTH_COLOUR = PALETTE[3]
 DETECTION_COLOUR = PALETTE[5]
 NEUTRAL_COLOUR = (170, 170, 170)
-_LEGEND = (
+LEGEND = (
     ('true object', TRUTH_COLOUR),
     ('detection', DETECTION_COLOUR),
     ('counts neither way, or of another class', NEUTRAL_COLOUR),
 )
 _COLUMNS = 3
-_CELL_WIDTH = 800
+CELL_WIDTH = 800
 
 
 class FrameErrors(NamedTuple):
@@ -112,7 +112,7 @@ def save_gallery(
     :raises DatasetError: when an image cannot be read.
     """
     pictures = [
-        _draw(read_image(frames[row].image_path), truths[row], detections[row], classes)
+        draw_frame(read_image(frames[row].image_path), truths[row], detections[row], classes)
         for row in (item.frame for item in worst)
     ]
     captions = [
@@ -121,17 +121,19 @@ def save_gallery(
         for item in worst
     ]
     columns = min(_COLUMNS, len(pictures))
-    width = columns * _CELL_WIDTH + (columns + 1) * SHEET_GAP
+    width = columns * CELL_WIDTH + (columns + 1) * SHEET_GAP
     sheet = contact_sheet(pictures, captions, columns=columns, width=width)
-    _, content = cv2.imencode('.png', np.vstack([legend(_LEGEND, sheet.shape[1]), sheet]))
+    _, content = cv2.imencode('.png', np.vstack([legend(LEGEND, sheet.shape[1]), sheet]))
     write_atomically(path, content.tobytes())
 
 
-def _draw(image: Image, truth: GroundTruth, found: Detections, classes: Sequence[str]) -> Image:
+def draw_frame(
+    image: Image, truth: GroundTruth, found: Detections, classes: Sequence[str]
+) -> Image:
     """Draw at the size of the sheet, so that lines and letters stay sharp."""
-    scale = _CELL_WIDTH / image.shape[1]
+    scale = CELL_WIDTH / image.shape[1]
     height = max(1, round(image.shape[0] * scale))
-    canvas = cv2.resize(image, (_CELL_WIDTH, height)).astype(np.uint8, copy=False)
+    canvas = cv2.resize(image, (CELL_WIDTH, height)).astype(np.uint8, copy=False)
     tall = truth.boxes[:, 3] - truth.boxes[:, 1] > ALL.min_height
     counted = tall & (label_objects(truth, classes) >= 0)
     for rows, colour in ((~counted, NEUTRAL_COLOUR), (counted, TRUTH_COLOUR)):

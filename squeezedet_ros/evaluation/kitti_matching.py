@@ -51,6 +51,7 @@ class Scene(NamedTuple):
     """
     One image as one class sees it: G true objects of the class or its neighbour, all D detections.
 
+    :param rows: (G,) place of each object in the image's truth.
     :param overlaps: (G, D) intersection over union.
     :param own: (G,) whether a true object is of the class itself.
     :param heights: (G,) pixels.
@@ -62,6 +63,7 @@ class Scene(NamedTuple):
     :param scores: (D,).
     """
 
+    rows: NDArray[np.int64]
     overlaps: Floats
     own: Mask
     heights: Floats
@@ -87,7 +89,7 @@ class Counts(NamedTuple):
     false_negatives: NDArray[np.int64]
 
 
-class _Roles(NamedTuple):
+class Roles(NamedTuple):
     """
     What counts in a scene at one difficulty.
 
@@ -129,6 +131,7 @@ def _make_scene(truth: GroundTruth, found: Detections, label: int, name: str) ->
     regions = _as_written(truth.boxes[names == DONT_CARE.lower()])
     detected = _as_written(found.boxes)
     return Scene(
+        rows=rows,
         overlaps=intersection_over_union(boxes, detected),
         own=names[rows] == name,
         heights=boxes[:, 3] - boxes[:, 1],
@@ -173,7 +176,8 @@ def _share_inside(boxes: Floats, regions: Floats) -> Floats:
     return np.divide(shared, area, out=np.zeros_like(shared), where=shared > 0)
 
 
-def _roles(scene: Scene, difficulty: Difficulty) -> _Roles:
+def roles(scene: Scene, difficulty: Difficulty) -> Roles:
+    """Return what counts in a scene at one difficulty."""
     small = scene.detected_heights < difficulty.min_height
     counted = (
         scene.own
@@ -182,12 +186,12 @@ def _roles(scene: Scene, difficulty: Difficulty) -> _Roles:
         # In the labels' own precision, so that 0.15 in a file is within the limit 0.15.
         & (scene.truncated <= np.float32(difficulty.max_truncated))
     )
-    return _Roles(counted, scene.labelled & ~small, small)
+    return Roles(counted, scene.labelled & ~small, small)
 
 
 def count_truth(scenes: Sequence[Scene], difficulty: Difficulty) -> int:
     """Return how many true objects must be found."""
-    return sum(int(_roles(scene, difficulty).counted.sum()) for scene in scenes)
+    return sum(int(roles(scene, difficulty).counted.sum()) for scene in scenes)
 
 
 def recalled_scores(
@@ -200,7 +204,7 @@ def recalled_scores(
 
 
 def _recalled_scores(scene: Scene, difficulty: Difficulty, min_overlap: float) -> list[float]:
-    counted, valid, small = _roles(scene, difficulty)
+    counted, valid, small = roles(scene, difficulty)
     free = valid | small
     near = scene.overlaps > min_overlap
     scores = []
@@ -234,7 +238,7 @@ def _count_outcomes(
     A too small detection is taken only where no other overlaps enough; such a pair counts neither
     way. The same holds for an object that need not be found and for what takes part with it.
     """
-    counted, valid, small = _roles(scene, difficulty)
+    counted, valid, small = roles(scene, difficulty)
     free = (scene.scores >= thresholds[:, None]) & (valid | small)
     near = scene.overlaps > min_overlap
     reached = near.any(1)

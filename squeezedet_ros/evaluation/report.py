@@ -70,7 +70,7 @@ def make_report(
             'min_overlap': min_overlap,
             'plot_prob_thresh': selection.plot_prob_thresh,
             'class_thresh': read_thresholds('class_thresh', selection.class_thresh),
-            'classes': {name: _with_rates(row) for name, row in counts.items()},
+            'classes': {name: with_rates(row) for name, row in counts.items()},
         },
         'coco': evaluate_coco(truths, detections, classes) if coco_available() else None,
         'errors': _with_shares(analyse_errors(truths, detections, classes)),
@@ -106,7 +106,8 @@ def _tables(result: KittiResult, graded: set[str]) -> dict[str, ApTable]:
     }
 
 
-def _with_rates(counts: MatchCounts) -> dict[str, float | None]:
+def with_rates(counts: MatchCounts) -> dict[str, float | None]:
+    """Return counts with precision and recall, None where nothing was seen, or is there."""
     _, hits, false_alarms, misses = counts
     return {
         **counts._asdict(),

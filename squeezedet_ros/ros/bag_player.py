@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from importlib import import_module
-from time import monotonic
+import json
+from time import monotonic, time_ns
+from typing import TextIO
 
 from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
@@ -19,9 +21,17 @@ from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
-from squeezedet_ros.data.bag import BagReader, image_topic, RawMessage, Topic
-from squeezedet_ros.data.playback import Pace, PlaybackConfig, PlaybackError
+from squeezedet_ros.data.bag import Bag, RawMessage, Topic
+from squeezedet_ros.data.bag_names import image_topic
+from squeezedet_ros.data.playback import (
+    excerpt,
+    Pace,
+    PlaybackConfig,
+    PlaybackError,
+    Sending,
+)
 from squeezedet_ros.data.truth_message import NANOSECONDS
+from squeezedet_ros.errors import DatasetError
 
 _DEPTH = 10
 _CLOCK_PERIOD = 0.025
@@ -34,13 +44,19 @@ class BagPlayer(Node):
 
     :param topics: the topics to publish, by name in the bag.
     :param names: names to publish under, where they differ from those in the bag.
+    :param times: where to write when each message was sent, for ``read_sendings``.
     """
 
     def __init__(
-        self, topics: Mapping[str, Topic], names: Mapping[str, str], config: PlaybackConfig
+        self,
+        topics: Mapping[str, Topic],
+        names: Mapping[str, str],
+        config: PlaybackConfig,
+        times: TextIO | None = None,
     ) -> None:
         super().__init__('bag_player')
         self._config = config
+        self._times = times
         self._pace = Pace(config.rate)
         self._time_publisher = self.create_publisher(Clock, '/clock', 1) if config.clock else None
         self._sinks: dict[str, Publisher] = {}
@@ -83,13 +99,14 @@ class BagPlayer(Node):
 
         :raises PlaybackError: when that takes longer than the timeout.
         """
-        if not self._config.subscribers and not self._config.in_flight:
-            return
         give_up = monotonic() + self._config.timeout
         while missing := self._missing_listener():
             if monotonic() > give_up:
                 raise PlaybackError(f'waited {self._config.timeout:g} s for {missing}')
             rclpy.spin_once(self, timeout_sec=_DISCOVERY_PERIOD)
+        settled = monotonic() + self._config.settle
+        while (left := settled - monotonic()) > 0:
+            rclpy.spin_once(self, timeout_sec=left)
 
     def _missing_listener(self) -> str:
         for publisher in self._sinks.values():
@@ -121,7 +138,11 @@ class BagPlayer(Node):
             self._pace.postpone(monotonic() - start)
             self._unanswered[camera] += 1
         self._tell_time(message.recorded_ns)
+        sent_ns = time_ns()
         self._sinks[message.topic].publish(message.data)
+        if self._times is not None:
+            sending = Sending(message.topic, message.recorded_ns, sent_ns)
+            self._times.write(json.dumps(sending._asdict()) + '\n')
 
     def _sleep_until(self, due: float, recorded_ns: int) -> None:
         """Spin until then; the clock runs on towards the time of the message that is due."""
@@ -158,13 +179,18 @@ class BagPlayer(Node):
 
 
 def play_bag(
-    bag: BagReader, topics: list[str], names: Mapping[str, str], config: PlaybackConfig
+    bag: Bag,
+    topics: list[str],
+    names: Mapping[str, str],
+    config: PlaybackConfig,
+    times: TextIO | None = None,
 ) -> int:
     """
     Publish some topics of an open bag, or all.
 
     :param names: names to publish under, where they differ from those in the bag.
-    :returns: the number of messages taken from the bag.
+    :param times: where to write when each message was sent, for ``read_sendings``.
+    :returns: the number of messages that were played.
     :raises PlaybackError: when nobody listens or answers.
     :raises DatasetError: when a topic is not in the bag, or it is damaged.
     """
@@ -173,27 +199,28 @@ def play_bag(
         bag.known_topic(name)
     chosen = [bag.known_topic(topic) for topic in topics] or sorted(present)
     rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    player = BagPlayer({name: present[name] for name in chosen}, names, config, times)
     try:
-        return _play(bag, {name: present[name] for name in chosen}, names, config)
+        return _play(bag, player, chosen, config)
     finally:
+        player.destroy_node()
         rclpy.try_shutdown()
 
 
-def _play(
-    bag: BagReader, topics: Mapping[str, Topic], names: Mapping[str, str], config: PlaybackConfig
-) -> int:
+def _play(bag: Bag, player: BagPlayer, topics: list[str], config: PlaybackConfig) -> int:
     played = 0
-    player = BagPlayer(topics, names, config)
-    try:
-        player.await_listeners()
-        while True:
-            player.rewind()
-            for message in bag.messages(list(topics)):
+    player.await_listeners()
+    while True:
+        player.rewind()
+        try:
+            for message in excerpt(bag.messages(topics), config):
                 player.play(message)
                 played += 1
-            if not config.loop or not played:
-                break
-        player.finish()
-    finally:
-        player.destroy_node()
+        except DatasetError:
+            # What was sent before the damage is to arrive all the same.
+            player.finish()
+            raise
+        if not config.loop or not played:
+            break
+    player.finish()
     return played

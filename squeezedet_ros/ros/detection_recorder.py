@@ -6,14 +6,15 @@ import argparse
 from collections.abc import Sequence
 import json
 from pathlib import Path
-from time import monotonic
-from typing import TextIO
+from time import monotonic, time_ns
+from typing import Any, TextIO
 
 from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.subscription import Subscription
 from squeezedet_ros.data.truth_message import stamp_of
 from vision_msgs.msg import Detection2D, Detection2DArray, LabelInfo
 
@@ -35,9 +36,10 @@ class DetectionRecorder(Node):
         self._has_classes = False
         latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.create_subscription(LabelInfo, f'{camera}/label_info', self._on_classes, latched)
-        self.create_subscription(
-            Detection2DArray, f'{camera}/detections', self._on_detections, _DEPTH
-        )
+        # Before Iron rclpy does not tell when a message was published.
+        told = hasattr(Subscription, 'CallbackType')
+        receive: Any = self._on_published if told else self._on_detections
+        self.create_subscription(Detection2DArray, f'{camera}/detections', receive, _DEPTH)
         self.create_subscription(
             DiagnosticArray, f'{camera}/frame_status', self._on_status, _DEPTH
         )
@@ -61,7 +63,14 @@ class DetectionRecorder(Node):
         self._write('classes', names=[item.class_name for item in classes])
         self._has_classes = True
 
+    def _on_published(self, message: Detection2DArray, info: dict[str, Any]) -> None:
+        # 0 where the middleware does not tell.
+        self._write_detections(message, int(info['source_timestamp']) or time_ns())
+
     def _on_detections(self, message: Detection2DArray) -> None:
+        self._write_detections(message, time_ns())
+
+    def _write_detections(self, message: Detection2DArray, published_ns: int) -> None:
         best = [detection.results[0].hypothesis for detection in message.detections]
         self._write(
             'detections',
@@ -69,6 +78,7 @@ class DetectionRecorder(Node):
             boxes=[_corners_xyxy(detection) for detection in message.detections],
             scores=[hypothesis.score for hypothesis in best],
             class_ids=[hypothesis.class_id for hypothesis in best],
+            published=published_ns,
         )
 
     def _on_status(self, message: DiagnosticArray) -> None:
