@@ -6,9 +6,10 @@ import subprocess
 import sys
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from domains import fresh_domain
 from lifecycle_msgs.msg import Transition
 import pytest
-from ros_testing import Client, fresh_domain, NodeProcess, READY
+from ros_testing import Client, NodeProcess, READY
 from squeezedet_ros.ros.health import level_of, statuses_of
 from std_srvs.srv import SetBool
 

@@ -5,12 +5,12 @@ import hashlib
 from pathlib import Path
 import signal
 
+from domains import fresh_domain
 from hostile import images, SHELL, weights_files, weights_names
 from lifecycle_msgs.msg import Transition
 import pytest
 from ros_testing import (
     Client,
-    fresh_domain,
     image_message,
     NodeProcess,
     outcomes,

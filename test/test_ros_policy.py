@@ -2,8 +2,9 @@
 
 from xml.etree import ElementTree
 
+from domains import fresh_domain
 import pytest
-from ros_testing import Client, fresh_domain, NodeProcess, READY
+from ros_testing import Client, NodeProcess, READY
 from squeezedet_ros.cli.policy import make_policy
 from squeezedet_ros.config import NodeConfig
 from squeezedet_ros.contract import camera_outputs

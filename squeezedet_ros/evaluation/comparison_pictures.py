@@ -52,7 +52,12 @@ def save_differences(path: Path, report: dict[str, Any]) -> None:
     write_atomically(path, content.getvalue())
 
 
-def _draw_change(panel: Any, place: int, change: dict[str, Any], colour: str) -> None:  # noqa: ANN401
+def _draw_change(
+    panel: Any,  # noqa: ANN401
+    place: int,
+    change: dict[str, Any],
+    colour: str,
+) -> None:
     if change['low'] is not None:
         panel.plot([change['low'], change['high']], [place, place], color=colour, linewidth=2)
     panel.plot(change['difference'], place, 'o', color=colour)
