@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BROUGHT_IN = {
     'README.md': 'index.md',
     'CONTRIBUTING.md': 'contributing.md',
+    'SECURITY.md': 'security.md',
     'squeezedet_ros/weights/MODEL_CARD.md': 'model-card.md',
 }
 _LINK = re.compile(r'(?<=\]\()(?!https?://|#)([^)#\s]+)')

@@ -12,7 +12,8 @@ from squeezedet_ros.cli.main import COMMANDS
 from squeezedet_ros.config import FIXED_CONFIGS, LIVE_CONFIGS
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / 'README.md', ROOT / 'CONTRIBUTING.md', *sorted((ROOT / 'doc').glob('*.md'))]
+OUTSIDE = [ROOT / name for name in ('README.md', 'CONTRIBUTING.md', 'SECURITY.md')]
+PAGES = [*OUTSIDE, *sorted((ROOT / 'doc').glob('*.md'))]
 LIVE = {item.name for config in LIVE_CONFIGS for item in fields(config)}
 PARAMETERS = LIVE | {item.name for config in FIXED_CONFIGS for item in fields(config)}
 LINK = re.compile(r'\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)')
