@@ -33,7 +33,9 @@ setup(
     ],
     python_requires='>=3.10',
     packages=find_packages(include=[package_name, f'{package_name}.*']),
-    package_data={package_name: ['py.typed', 'weights/*.safetensors', 'weights/*.md']},
+    package_data={
+        package_name: ['py.typed', 'weights/*.safetensors', 'weights/*.md', 'engines/*.jpg']
+    },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
         (f'share/{package_name}', ['package.xml']),
@@ -52,6 +54,8 @@ setup(
         'bag': ['apsw>=3.50', 'rosbags>=0.11'],
         'coco': ['pycocotools>=2.0.7'],
         'keras': ['h5py>=3.6'],
+        'onnxruntime': ['onnx>=1.15', 'onnxruntime>=1.16'],
+        'openvino': ['onnx>=1.15', 'openvino>=2023.1'],
         'report': ['matplotlib>=3.5'],
         'train': ['matplotlib>=3.5', 'tensorboard>=2.10'],
     },

@@ -27,6 +27,7 @@ AnchorPlacement = Literal['reference', 'stride', 'cell']
 Padding = Literal['same', 'valid', 'symmetric']
 NmsVariant = Literal['greedy', 'reference']
 Precision = Literal['auto', 'float32', 'float16', 'bfloat16']
+Engine = Literal['auto', 'torch', 'onnxruntime', 'openvino', 'tensorrt']
 ImageTransport = Literal['raw', 'compressed']
 Reliability = Literal['auto', 'best_effort', 'reliable']
 Mode = Literal['live', 'replay']
@@ -284,6 +285,18 @@ class LiveConfig:
 class EngineConfig:
     """Where and how the forward pass runs."""
 
+    engine: Engine = setting(
+        'auto',
+        'what runs the network: auto (the fastest that is installed for the device: on a CPU '
+        'openvino, onnxruntime, torch, on CUDA torch), torch, onnxruntime, openvino (CPU) or '
+        'tensorrt (by onnxruntime, on CUDA)',
+        choices=Engine,
+    )
+    allow_fallback: bool = setting(
+        True,
+        'go on with the next engine, at last torch, where the first is not installed, cannot '
+        'start or says something else than torch in float32; else refuse',
+    )
     device: str = setting('auto', 'auto (first CUDA device, else CPU), cpu, cuda or cuda:N')
     precision: Precision = setting(
         'auto',
@@ -294,7 +307,9 @@ class EngineConfig:
         0, 'CPU threads of the forward pass, 0 for one per core', bounds=(0, 256)
     )
     compile_network: bool = setting(
-        False, 'compile the network with torch.compile at configure (slow start, faster frames)'
+        False,
+        'compile the network with torch.compile at configure (slow start, faster frames); of '
+        'engine torch',
     )
 
     def __post_init__(self) -> None:
@@ -304,6 +319,8 @@ class EngineConfig:
             index and (kind != 'cuda' or not index.isdigit())
         ):
             raise ConfigError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
+        if self.compile_network and self.engine not in ('auto', 'torch'):
+            raise ConfigError(f'compile_network needs engine torch, got {self.engine!r}')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

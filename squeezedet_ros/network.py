@@ -105,7 +105,7 @@ class SqueezeDet(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        channels, self._pool_after, fires = _LAYERS[config.architecture]
+        channels, self.pool_after, fires = _LAYERS[config.architecture]
         kernel = STEM_KERNELS[config.architecture][0]
         self.conv1 = nn.Conv2d(3, channels, kernel, stride=2)
         self.fires = nn.ModuleDict()
@@ -142,7 +142,7 @@ class SqueezeDet(nn.Module):
         x = _pool(F.relu(self.conv1(pixels), inplace=True), padding)
         for number, fire in enumerate(self.fires.values(), 2):
             x = fire(x)
-            if number in self._pool_after:
+            if number in self.pool_after:
                 x = _pool(x, padding)
         output = self.convdet(self.dropout(x))
         return split_prediction(output, self.config.anchors_per_cell, len(self.config.classes))

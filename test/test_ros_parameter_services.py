@@ -80,6 +80,8 @@ FIXED = {
     'class_id_format': ('name', [('number', "one of index, name, got 'number'")]),
     'track': (True, [('no', TYPE)]),
     'autostart': (False, [('no', TYPE)]),
+    'engine': ('torch', [('tflite', "openvino, tensorrt, got 'tflite'")]),
+    'allow_fallback': (False, [('no', TYPE)]),
     'device': ('cpu', [('tpu', "auto, cpu, cuda or cuda:N, got 'tpu'")]),
     'precision': ('float32', [('int8', "float16, bfloat16, got 'int8'")]),
     'num_threads': (1, [(-1, RANGE), (257, RANGE)]),

@@ -22,6 +22,7 @@ COMMANDS = {
     'soak': ('soak', 'load the node for minutes and hold its account against what was sent'),
     'benchmark': ('benchmark', 'time each stage on this machine'),
     'import-weights': ('import_weights', 'turn weights of other implementations into ours'),
+    'export': ('export', 'write the network as ONNX'),
     'info': ('info', 'tell what a checkpoint holds'),
 }
 

@@ -1,0 +1,112 @@
+"""Which engine runs the network: the one that was asked for, or the fastest that is present."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import NamedTuple
+
+from squeezedet_ros.config import EngineConfig
+from squeezedet_ros.engines.engine import Engine
+from squeezedet_ros.engines.parity import (
+    check_parity,
+    Parity,
+    parity_frame,
+    reference_prediction,
+    TOLERANCES,
+)
+from squeezedet_ros.engines.torch_engine import resolve_device, resolve_dtype, TorchEngine
+from squeezedet_ros.errors import MissingPackageError, SqueezeDetError
+from squeezedet_ros.network import SqueezeDet
+import torch
+
+# Module and class of each, and the packages it needs; imported only when it is tried.
+_ENGINES = {
+    'openvino': ('openvino_engine', 'OpenVinoEngine', ('openvino', 'onnx')),
+    'onnxruntime': ('onnxruntime_engine', 'OnnxRuntimeEngine', ('onnxruntime', 'onnx')),
+    'tensorrt': ('onnxruntime_engine', 'OnnxRuntimeEngine', ('onnxruntime', 'onnx')),
+}
+# Fastest first, as doc/performance.md measured them. On CUDA only PyTorch leaves everything up to
+# the top N on the device; the others have not been timed there.
+_ON_CPU = {torch.float32: ('openvino', 'onnxruntime'), torch.bfloat16: ('openvino',)}
+
+
+class EngineChoice(NamedTuple):
+    """
+    An engine and how it came to be taken.
+
+    :param why: in words, with what was tried before it.
+    :param parity: its distance to torch float32; none for torch float32 itself.
+    :param fell_back: whether another was to be taken and could not be.
+    """
+
+    engine: Engine
+    why: str
+    parity: Parity | None
+    fell_back: bool
+
+
+def choose_engine(network: SqueezeDet, config: EngineConfig) -> EngineChoice:
+    """
+    Return the engine a setting asks for, checked against PyTorch in float32.
+
+    The network is the engine's from then on: its weights may be moved and converted.
+
+    :raises MissingPackageError: when the engine needs a package that is not installed.
+    :raises DeviceError: when the device or precision is not to be had.
+    :raises EngineError: when the engine says something else than PyTorch.
+    """
+    names, why = _to_try(config)
+    failures: list[SqueezeDetError | RuntimeError] = []
+    for name in names:
+        try:
+            engine, parity = _checked(name, network, config)
+        except (SqueezeDetError, RuntimeError) as error:
+            failures.append(error)
+            continue
+        if failures:
+            why = '; '.join(f'{error}' for error in failures) + f'; fell back to {name}'
+        return EngineChoice(engine, why, parity, bool(failures))
+    raise failures[0]
+
+
+def _to_try(config: EngineConfig) -> tuple[list[str], str]:
+    """Return the engines to try in turn, and why the first of them."""
+    names: list[str]
+    if config.engine != 'auto':
+        names, why = [config.engine, 'torch'], 'as set'
+    elif config.compile_network:
+        names, why = ['torch'], 'compile_network is of torch alone'
+    else:
+        device = resolve_device(config.device)
+        order = _ON_CPU.get(resolve_dtype(config.precision, device), ())
+        names = [name for name in order if device.type == 'cpu' and not _lacking(name)]
+        names, why = [*names, 'torch'], 'the fastest that is installed for this device'
+    names = list(dict.fromkeys(names))
+    return (names if config.allow_fallback else names[:1]), why
+
+
+def _lacking(name: str) -> list[str]:
+    return [package for package in _ENGINES[name][2] if find_spec(package) is None]
+
+
+def _build(name: str, network: SqueezeDet, config: EngineConfig) -> Engine:
+    if name == 'torch':
+        return TorchEngine(network, config)
+    for package in _lacking(name):
+        raise MissingPackageError(f'engine {name}', package)
+    module, kind, _ = _ENGINES[name]
+    engine: Engine = getattr(import_module(f'squeezedet_ros.engines.{module}'), kind)(
+        network, config
+    )
+    return engine
+
+
+def _checked(name: str, network: SqueezeDet, config: EngineConfig) -> tuple[Engine, Parity | None]:
+    dtype = resolve_dtype(config.precision, resolve_device(config.device))
+    if name == 'torch' and dtype == torch.float32 and not config.compile_network:
+        return TorchEngine(network, config), None
+    frame = parity_frame(network.config)
+    reference = reference_prediction(network, frame)
+    engine = _build(name, network, config)
+    return engine, check_parity(engine, frame, reference, TOLERANCES[dtype])
