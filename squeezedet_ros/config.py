@@ -27,7 +27,7 @@ AnchorPlacement = Literal['reference', 'stride', 'cell']
 Padding = Literal['same', 'valid', 'symmetric']
 NmsVariant = Literal['greedy', 'reference']
 Precision = Literal['auto', 'float32', 'float16', 'bfloat16']
-Engine = Literal['auto', 'torch', 'onnxruntime', 'openvino', 'tensorrt']
+EngineName = Literal['auto', 'torch', 'torch_eager', 'onnxruntime', 'openvino', 'tensorrt']
 ImageTransport = Literal['raw', 'compressed']
 Reliability = Literal['auto', 'best_effort', 'reliable']
 Mode = Literal['live', 'replay']
@@ -285,17 +285,18 @@ class LiveConfig:
 class EngineConfig:
     """Where and how the forward pass runs."""
 
-    engine: Engine = setting(
+    engine: EngineName = setting(
         'auto',
         'what runs the network: auto (the fastest that is installed for the device: on a CPU '
-        'openvino, onnxruntime, torch, on CUDA torch), torch, onnxruntime, openvino (CPU) or '
-        'tensorrt (by onnxruntime, on CUDA)',
-        choices=Engine,
+        'openvino, onnxruntime, torch, on CUDA torch), torch (on a CPU each convolution and its '
+        'ReLU in one), torch_eager (the plain network), onnxruntime, openvino (CPU) or tensorrt '
+        '(by onnxruntime, on CUDA)',
+        choices=EngineName,
     )
     allow_fallback: bool = setting(
         True,
-        'go on with the next engine, at last torch, where the first is not installed, cannot '
-        'start or says something else than torch in float32; else refuse',
+        'go on with the next engine, at last torch_eager, where the first is not installed, '
+        'cannot start or says something else than torch in float32; else refuse',
     )
     device: str = setting('auto', 'auto (first CUDA device, else CPU), cpu, cuda or cuda:N')
     precision: Precision = setting(

@@ -14,6 +14,7 @@ from squeezedet_ros.config import EngineConfig, ModelConfig
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.engines import choice
 from squeezedet_ros.engines.choice import choose_engine
+from squeezedet_ros.engines.fusion import can_fuse
 from squeezedet_ros.engines.parity import (
     check_parity,
     measure_parity,
@@ -34,11 +35,11 @@ def needs(*packages):
 
 
 def installed(name):
-    packages = () if name == 'torch' else (name, 'onnx')
+    packages = () if name.startswith('torch') else (name, 'onnx')
     return pytest.param(name, marks=needs(*packages))
 
 
-ENGINES = [installed(name) for name in ('torch', 'onnxruntime', 'openvino')]
+ENGINES = [installed(name) for name in ('torch_eager', 'torch', 'onnxruntime', 'openvino')]
 
 
 @lru_cache
@@ -109,6 +110,14 @@ def test_detections_are_those_of_torch(name):
     np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
 
 
+@pytest.mark.skipif(not can_fuse(), reason='no x86 CPU, or no oneDNN in PyTorch')
+def test_fused_is_named_and_as_exact_as_float32_is():
+    taken = choose_engine(make_network(), config('torch'))
+    assert taken.engine.describe().endswith('cpu, float32, fused')
+    assert taken.parity.scores < 1e-5
+    assert taken.parity.boxes < 1e-4
+
+
 @needs('openvino', 'onnx')
 def test_bfloat16_passes_its_check_and_is_not_float32():
     import openvino
@@ -167,8 +176,8 @@ def test_beyond_the_tolerance_is_refused():
         check_parity(engine, frame, nan, Parity(0.001, 0.001))
 
 
-def test_torch_in_float32_is_the_measure_itself():
-    taken = choose_engine(make_network(), config('torch'))
+def test_the_plain_network_in_float32_is_the_measure_itself():
+    taken = choose_engine(make_network(), config('torch_eager'))
     assert (taken.parity, taken.why, taken.fell_back) == (None, 'as set', False)
     assert choose_engine(shipped(), config('torch', precision='bfloat16')).parity.scores > 0
 

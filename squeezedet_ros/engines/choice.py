@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from typing import NamedTuple
 
-from squeezedet_ros.config import EngineConfig
+from squeezedet_ros.config import EngineConfig, EngineName
 from squeezedet_ros.engines.engine import Engine
-from squeezedet_ros.engines.parity import (
-    check_parity,
-    Parity,
-    parity_frame,
-    reference_prediction,
-    TOLERANCES,
-)
+from squeezedet_ros.engines.parity import Parity, parity_check, TOLERANCES
 from squeezedet_ros.engines.torch_engine import resolve_device, resolve_dtype, TorchEngine
 from squeezedet_ros.errors import MissingPackageError, SqueezeDetError
 from squeezedet_ros.network import SqueezeDet
 import torch
 
 # Module and class of each, and the packages it needs; imported only when it is tried.
-_ENGINES = {
+_ENGINES: dict[EngineName, tuple[str, str, tuple[str, ...]]] = {
     'openvino': ('openvino_engine', 'OpenVinoEngine', ('openvino', 'onnx')),
     'onnxruntime': ('onnxruntime_engine', 'OnnxRuntimeEngine', ('onnxruntime', 'onnx')),
     'tensorrt': ('onnxruntime_engine', 'OnnxRuntimeEngine', ('onnxruntime', 'onnx')),
 }
 # Fastest first, as doc/performance.md measured them. On CUDA only PyTorch leaves everything up to
 # the top N on the device; the others have not been timed there.
-_ON_CPU = {torch.float32: ('openvino', 'onnxruntime'), torch.bfloat16: ('openvino',)}
+_ON_CPU: dict[torch.dtype, tuple[EngineName, ...]] = {
+    torch.float32: ('openvino', 'onnxruntime'),
+    torch.bfloat16: ('openvino',),
+}
 
 
 class EngineChoice(NamedTuple):
@@ -57,10 +56,16 @@ def choose_engine(network: SqueezeDet, config: EngineConfig) -> EngineChoice:
     :raises EngineError: when the engine says something else than PyTorch.
     """
     names, why = _to_try(config)
+    dtype = resolve_dtype(config.precision, resolve_device(config.device))
+    check: Callable[[Engine], Parity] | None = None
+    if names[0] != 'torch_eager' or dtype != torch.float32:
+        check = parity_check(network, TOLERANCES[dtype])
     failures: list[SqueezeDetError | RuntimeError] = []
     for name in names:
         try:
-            engine, parity = _checked(name, network, config)
+            engine = _build(name, network, config)
+            plain = name == 'torch_eager' and dtype == torch.float32
+            parity = check(engine) if check and not plain else None
         except (SqueezeDetError, RuntimeError) as error:
             failures.append(error)
             continue
@@ -70,43 +75,33 @@ def choose_engine(network: SqueezeDet, config: EngineConfig) -> EngineChoice:
     raise failures[0]
 
 
-def _to_try(config: EngineConfig) -> tuple[list[str], str]:
+def _to_try(config: EngineConfig) -> tuple[list[EngineName], str]:
     """Return the engines to try in turn, and why the first of them."""
-    names: list[str]
+    names: list[EngineName] = ['torch', 'torch_eager']
     if config.engine != 'auto':
-        names, why = [config.engine, 'torch'], 'as set'
+        names, why = [config.engine, *names], 'as set'
     elif config.compile_network:
         names, why = ['torch'], 'compile_network is of torch alone'
     else:
         device = resolve_device(config.device)
         order = _ON_CPU.get(resolve_dtype(config.precision, device), ())
-        names = [name for name in order if device.type == 'cpu' and not _lacking(name)]
-        names, why = [*names, 'torch'], 'the fastest that is installed for this device'
+        fast = [name for name in order if device.type == 'cpu' and not _lacking(name)]
+        names, why = [*fast, *names], 'the fastest that is installed for this device'
     names = list(dict.fromkeys(names))
     return (names if config.allow_fallback else names[:1]), why
 
 
-def _lacking(name: str) -> list[str]:
+def _lacking(name: EngineName) -> list[str]:
     return [package for package in _ENGINES[name][2] if find_spec(package) is None]
 
 
-def _build(name: str, network: SqueezeDet, config: EngineConfig) -> Engine:
-    if name == 'torch':
+def _build(name: EngineName, network: SqueezeDet, config: EngineConfig) -> Engine:
+    config = replace(config, engine=name)
+    if name not in _ENGINES:
         return TorchEngine(network, config)
     for package in _lacking(name):
         raise MissingPackageError(f'engine {name}', package)
     module, kind, _ = _ENGINES[name]
-    engine: Engine = getattr(import_module(f'squeezedet_ros.engines.{module}'), kind)(
-        network, config
-    )
+    found = import_module(f'squeezedet_ros.engines.{module}')
+    engine: Engine = getattr(found, kind)(network, config)
     return engine
-
-
-def _checked(name: str, network: SqueezeDet, config: EngineConfig) -> tuple[Engine, Parity | None]:
-    dtype = resolve_dtype(config.precision, resolve_device(config.device))
-    if name == 'torch' and dtype == torch.float32 and not config.compile_network:
-        return TorchEngine(network, config), None
-    frame = parity_frame(network.config)
-    reference = reference_prediction(network, frame)
-    engine = _build(name, network, config)
-    return engine, check_parity(engine, frame, reference, TOLERANCES[dtype])

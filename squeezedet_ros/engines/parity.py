@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
 from typing import NamedTuple
 
@@ -79,6 +80,13 @@ def measure_parity(
     return Parity(
         float((scores - expected).abs().max()), float(((boxes - right).abs() / sides).max())
     )
+
+
+def parity_check(network: SqueezeDet, tolerance: Parity) -> Callable[[Engine], Parity]:
+    """Return :func:`check_parity` against a network as it is now."""
+    frame = parity_frame(network.config)
+    reference = reference_prediction(network, frame)
+    return lambda engine: check_parity(engine, frame, reference, tolerance)
 
 
 def check_parity(
