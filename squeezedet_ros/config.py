@@ -26,7 +26,7 @@ Fit = Literal['stretch', 'letterbox', 'crop', 'adaptive']
 AnchorPlacement = Literal['reference', 'stride', 'cell']
 Padding = Literal['same', 'valid', 'symmetric']
 NmsVariant = Literal['greedy', 'reference']
-Precision = Literal['auto', 'float32', 'float16', 'bfloat16']
+Precision = Literal['auto', 'float32', 'float16', 'bfloat16', 'int8']
 EngineName = Literal['auto', 'torch', 'torch_eager', 'onnxruntime', 'openvino', 'tensorrt']
 ImageTransport = Literal['raw', 'compressed']
 Reliability = Literal['auto', 'best_effort', 'reliable']
@@ -301,8 +301,12 @@ class EngineConfig:
     device: str = setting('auto', 'auto (first CUDA device, else CPU), cpu, cuda or cuda:N')
     precision: Precision = setting(
         'auto',
-        'auto (float16 on CUDA, float32 on CPU), float32, float16 or bfloat16',
+        'auto (float16 on CUDA, float32 on CPU), float32, float16, bfloat16 or int8 (openvino and '
+        'onnxruntime on a CPU)',
         choices=Precision,
+    )
+    calibration: str = setting(
+        '', 'folder of images like those to be looked at, which int8 is fitted to at configure'
     )
     num_threads: int = setting(
         0, 'CPU threads of the forward pass, 0 for one per core', bounds=(0, 256)

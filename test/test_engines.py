@@ -7,6 +7,7 @@ from importlib.util import find_spec
 import subprocess
 import sys
 
+import cv2
 import numpy as np
 import pytest
 from squeezedet_ros.checkpoint import load_checkpoint, resolve_weights
@@ -144,6 +145,38 @@ def test_a_graph_in_float16_says_about_the_same():
     parity = measure_parity(found, reference, MODEL, MODEL.input_size)
     assert 0 < parity.scores < 0.01
     assert 0 < parity.boxes < 0.02
+
+
+@pytest.mark.parametrize('name', ENGINES[2:])
+@needs('onnxruntime', 'onnx')
+def test_int8_is_fitted_to_images(tmp_path, name):
+    frame = parity_frame(shipped().config)
+    cv2.imwrite(str(tmp_path / 'street.png'), frame)
+    (tmp_path / 'labels.txt').write_text('no image')
+    settings = config(name, precision='int8', calibration=str(tmp_path), num_threads=1)
+    taken = choose_engine(shipped(), settings)
+    assert 0.001 < taken.parity.scores < 0.15
+    assert 0.001 < taken.parity.boxes < 0.2
+    assert taken.engine.describe().endswith('int8')
+
+
+@needs('onnxruntime', 'onnx')
+def test_int8_without_images_is_refused(tmp_path):
+    for folder in ('', str(tmp_path)):
+        with pytest.raises(ConfigError, match='int8 needs calibration to name a folder'):
+            choose_engine(
+                make_network(), config('onnxruntime', precision='int8', calibration=folder)
+            )
+    (tmp_path / 'broken.png').write_bytes(b'no image')
+    with pytest.raises(ConfigError, match=r'broken\.png cannot be read as one'):
+        choose_engine(
+            make_network(), config('onnxruntime', precision='int8', calibration=str(tmp_path))
+        )
+
+
+def test_torch_has_no_int8():
+    with pytest.raises(DeviceError, match='needs engine openvino or onnxruntime'):
+        choose_engine(make_network(), config('torch', precision='int8'))
 
 
 def test_parity_is_the_largest_difference():

@@ -83,7 +83,8 @@ FIXED = {
     'engine': ('torch', [('tflite', "openvino, tensorrt, got 'tflite'")]),
     'allow_fallback': (False, [('no', TYPE)]),
     'device': ('cpu', [('tpu', "auto, cpu, cuda or cuda:N, got 'tpu'")]),
-    'precision': ('float32', [('int8', "float16, bfloat16, got 'int8'")]),
+    'precision': ('float32', [('int4', "bfloat16, int8, got 'int4'")]),
+    'calibration': ('images', [(5, TYPE)]),
     'num_threads': (1, [(-1, RANGE), (257, RANGE)]),
     'compile_network': (True, [('yes', TYPE)]),
 }

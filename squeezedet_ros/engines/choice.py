@@ -27,6 +27,7 @@ _ENGINES: dict[EngineName, tuple[str, str, tuple[str, ...]]] = {
 _ON_CPU: dict[torch.dtype, tuple[EngineName, ...]] = {
     torch.float32: ('openvino', 'onnxruntime'),
     torch.bfloat16: ('openvino',),
+    torch.int8: ('openvino', 'onnxruntime'),
 }
 
 
@@ -85,21 +86,24 @@ def _to_try(config: EngineConfig) -> tuple[list[EngineName], str]:
     else:
         device = resolve_device(config.device)
         order = _ON_CPU.get(resolve_dtype(config.precision, device), ())
-        fast = [name for name in order if device.type == 'cpu' and not _lacking(name)]
+        fast = [name for name in order if device.type == 'cpu' and not _lacking(name, config)]
         names, why = [*fast, *names], 'the fastest that is installed for this device'
     names = list(dict.fromkeys(names))
     return (names if config.allow_fallback else names[:1]), why
 
 
-def _lacking(name: EngineName) -> list[str]:
-    return [package for package in _ENGINES[name][2] if find_spec(package) is None]
+def _lacking(name: EngineName, config: EngineConfig) -> list[str]:
+    packages = _ENGINES[name][2]
+    if config.precision == 'int8':
+        packages = (*packages, 'onnxruntime')
+    return [package for package in packages if find_spec(package) is None]
 
 
 def _build(name: EngineName, network: SqueezeDet, config: EngineConfig) -> Engine:
     config = replace(config, engine=name)
     if name not in _ENGINES:
         return TorchEngine(network, config)
-    for package in _lacking(name):
+    for package in _lacking(name, config):
         raise MissingPackageError(f'engine {name}', package)
     module, kind, _ = _ENGINES[name]
     found = import_module(f'squeezedet_ros.engines.{module}')

@@ -10,6 +10,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state
 from squeezedet_ros.config import EngineConfig
 from squeezedet_ros.engines.engine import Engine, thread_count
 from squeezedet_ros.engines.onnx_graph import build_onnx, INPUT, OUTPUTS
+from squeezedet_ros.engines.quantization import build_quantized
 from squeezedet_ros.engines.torch_engine import resolve_device, resolve_dtype
 from squeezedet_ros.errors import DeviceError, EngineError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
@@ -50,7 +51,12 @@ class OnnxRuntimeEngine(Engine):
         half = dtype == torch.float16 and self._provider == 'CUDAExecutionProvider'
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_count(config.num_threads)
-        graph = build_onnx(network, torch.float16 if half else torch.float32)
+        # Else its threads burn the processor between frames, which others on the car need.
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        if dtype == torch.int8:
+            graph = build_quantized(network, config.calibration)
+        else:
+            graph = build_onnx(network, torch.float16 if half else torch.float32)
         providers = [(self._provider, settings)]
         try:
             self._session = onnxruntime.InferenceSession(

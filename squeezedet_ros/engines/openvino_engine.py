@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import onnx
 import openvino
 from squeezedet_ros.config import EngineConfig
 from squeezedet_ros.engines.engine import Engine, thread_count
@@ -12,7 +13,7 @@ from squeezedet_ros.network import RawPrediction, SqueezeDet
 import torch
 from torch import Tensor
 
-_PRECISION_HINTS = {torch.float32: 'f32', torch.bfloat16: 'bf16'}
+_PRECISION_HINTS = {torch.float32: 'f32', torch.bfloat16: 'bf16', torch.int8: 'f32'}
 
 
 class OpenVinoEngine(Engine):
@@ -36,7 +37,7 @@ class OpenVinoEngine(Engine):
         threads = thread_count(config.num_threads)
         torch.set_num_threads(threads)
         self._compiled = core.compile_model(
-            core.read_model(build_onnx(network).SerializeToString()),
+            core.read_model(_graph(network, config, dtype).SerializeToString()),
             'CPU',
             {
                 'INFERENCE_PRECISION_HINT': _PRECISION_HINTS[dtype],
@@ -54,3 +55,12 @@ class OpenVinoEngine(Engine):
         # The outputs are copies: the next batch may be run before these are looked at.
         found = self._compiled([inputs.numpy()], share_inputs=True)
         return RawPrediction(*(torch.from_numpy(found[name]) for name in OUTPUTS))
+
+
+def _graph(network: SqueezeDet, config: EngineConfig, dtype: torch.dtype) -> onnx.ModelProto:
+    if dtype != torch.int8:
+        return build_onnx(network)
+    # Only here, since it needs onnxruntime.
+    from squeezedet_ros.engines.quantization import build_quantized
+
+    return build_quantized(network, config.calibration)

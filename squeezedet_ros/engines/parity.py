@@ -43,6 +43,7 @@ TOLERANCES = {
     torch.float32: Parity(0.001, 0.001),
     torch.float16: Parity(0.01, 0.02),
     torch.bfloat16: Parity(0.05, 0.05),
+    torch.int8: Parity(0.15, 0.2),
 }
 
 

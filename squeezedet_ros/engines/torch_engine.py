@@ -19,6 +19,7 @@ _DTYPES = {
     'float32': torch.float32,
     'float16': torch.float16,
     'bfloat16': torch.bfloat16,
+    'int8': torch.int8,
 }
 
 
@@ -41,7 +42,8 @@ def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """
     Return the number format of the forward pass.
 
-    :raises DeviceError: for float16 on a CPU, which has no fast half precision.
+    :raises DeviceError: for float16 on a CPU, which has no fast half precision, and for int8
+        elsewhere.
     """
     if precision == 'auto':
         return torch.float16 if device.type == 'cuda' else torch.float32
@@ -49,6 +51,8 @@ def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
         raise DeviceError(
             'precision float16 needs a CUDA device, got cpu; use float32 or bfloat16'
         )
+    if precision == 'int8' and device.type != 'cpu':
+        raise DeviceError(f'precision int8 needs device cpu, got {device}; use float16')
     return _DTYPES[precision]
 
 
@@ -68,6 +72,8 @@ class TorchEngine(Engine):
         """
         super().__init__(network.config, resolve_device(config.device))
         self.dtype = resolve_dtype(config.precision, self.device)
+        if self.dtype == torch.int8:
+            raise DeviceError('precision int8 needs engine openvino or onnxruntime, got torch')
         if self.device.type == 'cpu':
             torch.set_num_threads(thread_count(config.num_threads))
         network = network.eval().to(self.device, self.dtype)
@@ -77,8 +83,12 @@ class TorchEngine(Engine):
         self._way = ''
         if config.compile_network:
             self._network, self._way = torch.compile(network), ', compiled'
-        elif config.engine != 'torch_eager' and self.device.type == 'cpu' and can_fuse():
+        elif config.engine != 'torch_eager' and self._can_fuse():
             self._network, self._way = FusedSqueezeDet(network), ', fused'
+
+    def _can_fuse(self) -> bool:
+        # In bfloat16 it takes oneDNN longer than to do one after the other.
+        return self.device.type == 'cpu' and self.dtype == torch.float32 and can_fuse()
 
     def describe(self) -> str:
         """Return engine, device and precision in words, for logs and reports."""

@@ -35,10 +35,13 @@ def compare_engines(
         from image to boxes, processor time of a frame, shares of those of the plain network,
         start-up, parity; of one that is not to be had, only why.
     """
+    precisions = _PRECISIONS[resolve_device(config.device).type]
+    if config.calibration:
+        precisions = (*precisions, 'int8')
     detectors: dict[str, Detector] = {}
     rows: dict[str, dict[str, Any]] = {}
     for name in get_args(EngineName)[1:]:
-        for precision in _PRECISIONS[resolve_device(config.device).type]:
+        for precision in precisions:
             row = rows[f'{name} {precision}'] = {}
             wanted = replace(
                 config,
