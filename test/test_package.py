@@ -53,7 +53,7 @@ THIRD_PARTY = {
     'tqdm': ('python3-tqdm', 'tqdm'),
 }
 # Never required: for type checkers, or used where it is installed.
-OPTIONAL = {'_typeshed', 'foxglove_msgs'}
+OPTIONAL = {'_typeshed', 'foxglove_msgs', 'onnx', 'onnxruntime', 'openvino'}
 # Comes with launch, which comes with ROS 2.
 LAUNCH_ONLY = {'python3-yaml': 'yaml'}
 
@@ -170,7 +170,13 @@ def test_pip_puts_commands_in_bin(source, tmp_path):
     package = {name for name in names if name.startswith('squeezedet_ros/')}
     on_disk = {
         str(path.relative_to(ROOT))
-        for pattern in ('*.py', 'py.typed', 'weights/*.safetensors', 'weights/*.md')
+        for pattern in (
+            '*.py',
+            'py.typed',
+            'weights/*.safetensors',
+            'weights/*.md',
+            'engines/*.jpg',
+        )
         for path in (ROOT / 'squeezedet_ros').rglob(pattern)
     }
     assert package == on_disk
