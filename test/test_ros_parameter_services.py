@@ -299,7 +299,7 @@ def test_other_weights_by_cleanup_set_configure_and_a_bad_file_between(weights, 
         assert client.set_parameters(exclude_zones=[])[0].successful
         assert client.transition(Transition.TRANSITION_CONFIGURE)
         assert client.transition(Transition.TRANSITION_ACTIVATE)
-        node.wait_for('other.safetensors on torch')
+        node.wait_for('other.safetensors on ')
         arrays, _ = client.outputs('front')
         client.image_publisher('front').publish(image_message(picture()))
         client.spin_until(lambda: arrays)
