@@ -35,7 +35,13 @@ setup(
     python_requires='>=3.10',
     packages=find_packages(include=[package_name, f'{package_name}.*']),
     package_data={
-        package_name: ['py.typed', 'weights/*.safetensors', 'weights/*.md', 'evaluation/page/*']
+        package_name: [
+            'py.typed',
+            'weights/*.safetensors',
+            'weights/*.md',
+            'engines/*.jpg',
+            'evaluation/page/*',
+        ]
     },
     data_files=[
         ('share/ament_index/resource_index/packages', [f'resource/{package_name}']),
@@ -58,6 +64,8 @@ setup(
     extras_require={
         'coco': ['pycocotools>=2.0.7'],
         'keras': ['h5py>=3.6'],
+        'onnxruntime': ['onnx>=1.15', 'onnxruntime>=1.16'],
+        'openvino': ['onnx>=1.15', 'openvino>=2023.1'],
         'report': ['matplotlib>=3.5'],
         # By this colcon test knows what runs the tests.
         'test': ['pytest>=6.2'],

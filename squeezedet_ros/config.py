@@ -27,7 +27,8 @@ Fit = Literal['stretch', 'letterbox', 'crop', 'adaptive']
 AnchorPlacement = Literal['reference', 'stride', 'cell']
 Padding = Literal['same', 'valid', 'symmetric']
 NmsVariant = Literal['greedy', 'reference']
-Precision = Literal['auto', 'float32', 'float16', 'bfloat16']
+Precision = Literal['auto', 'float32', 'float16', 'bfloat16', 'int8']
+EngineName = Literal['auto', 'torch', 'torch_eager', 'onnxruntime', 'openvino', 'tensorrt']
 ImageTransport = Literal['raw', 'compressed']
 Reliability = Literal['auto', 'best_effort', 'reliable']
 Mode = Literal['live', 'replay']
@@ -281,17 +282,36 @@ class LiveConfig:
 class EngineConfig:
     """Where and how the forward pass runs."""
 
+    engine: EngineName = setting(
+        'auto',
+        'what runs the network: auto (the fastest that is installed for the device: on a CPU '
+        'openvino, onnxruntime, torch, on CUDA torch), torch (on a CPU each convolution and its '
+        'ReLU in one), torch_eager (the plain network), onnxruntime, openvino (CPU) or tensorrt '
+        '(by onnxruntime, on CUDA)',
+        choices=EngineName,
+    )
+    allow_fallback: bool = setting(
+        True,
+        'go on with the next engine, at last torch_eager, where the first is not installed, '
+        'cannot start or says something else than torch in float32; else refuse',
+    )
     device: str = setting('auto', 'auto (first CUDA device, else CPU), cpu, cuda or cuda:N')
     precision: Precision = setting(
         'auto',
-        'auto (float16 on CUDA, float32 on CPU), float32, float16 or bfloat16',
+        'auto (float16 on CUDA, float32 on CPU), float32, float16, bfloat16 or int8 (openvino and '
+        'onnxruntime on a CPU)',
         choices=Precision,
+    )
+    calibration: str = setting(
+        '', 'folder of images like those to be looked at, which int8 is fitted to at configure'
     )
     num_threads: int = setting(
         0, 'CPU threads of the forward pass, 0 for one per core', bounds=(0, 256)
     )
     compile_network: bool = setting(
-        False, 'compile the network with torch.compile at configure (slow start, faster frames)'
+        False,
+        'compile the network with torch.compile at configure (slow start, faster frames); of '
+        'engine torch',
     )
 
     def __post_init__(self) -> None:
@@ -300,6 +320,8 @@ class EngineConfig:
             raise ConfigError(
                 f'device must be auto, cpu, cuda or cuda:N, got {shown(self.device)}'
             )
+        if self.compile_network and self.engine not in ('auto', 'torch'):
+            raise ConfigError(f'compile_network needs engine torch, got {self.engine!r}')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import numpy as np
 from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.detections import Detections
-from squeezedet_ros.engines.torch_engine import TorchEngine
+from squeezedet_ros.engines.choice import choose_engine, EngineChoice
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.postprocessing import Candidates, make_selector, select, Selector
 from squeezedet_ros.preprocessing import fit_image, FitTransform, Image
@@ -62,10 +62,13 @@ class Detector:
         Put a network on its device.
 
         :raises ConfigError: when the selection names a class the model does not have.
+        :raises MissingPackageError: when the engine needs a package that is not installed.
         :raises DeviceError: when the device or precision is not to be had.
+        :raises EngineError: when the engine says something else than PyTorch.
         """
         self._selector = make_selector(selection or SelectionConfig(), network.config.classes)
-        self._engine = TorchEngine(network, engine or EngineConfig())
+        self.choice: EngineChoice = choose_engine(network, engine or EngineConfig())
+        self._engine = self.choice.engine
 
     @classmethod
     def from_checkpoint(
@@ -79,7 +82,9 @@ class Detector:
 
         :raises CheckpointError: when the file is missing, damaged or foreign.
         :raises ConfigError: when the selection names a class the model does not have.
+        :raises MissingPackageError: when the engine needs a package that is not installed.
         :raises DeviceError: when the device or precision is not to be had.
+        :raises EngineError: when the engine says something else than PyTorch.
         """
         return cls(load_checkpoint(path), selection, engine)
 

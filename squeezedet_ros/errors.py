@@ -29,6 +29,10 @@ class DeviceError(SqueezeDetError):
     """The requested compute device is not to be had."""
 
 
+class EngineError(SqueezeDetError, RuntimeError):
+    """An engine failed, or says something else than PyTorch does."""
+
+
 class ImageDecodeError(SqueezeDetError):
     """An image message or file does not hold the pixels it announces."""
 

@@ -84,13 +84,20 @@ class Fire(nn.Module):
         return F.relu(expanded, inplace=True)
 
 
-def _pool(x: Tensor, padding: Padding) -> Tensor:
+def pool(x: Tensor, padding: Padding) -> Tensor:
     """Max-pool 3x3 by 2. Under SAME the border never wins: TensorFlow pads with minus infinity."""
     if padding == 'valid':
         return F.max_pool2d(x, 3, 2)
     if padding == 'same' and (x.shape[2] % 2 or x.shape[3] % 2):
         return F.max_pool2d(_pad_same(x, 3, float('-inf')), 3, 2)
     return F.max_pool2d(x, 3, 2, ceil_mode=True)
+
+
+def pad_input(pixels: Tensor, kernel: int, padding: Padding) -> Tensor:
+    """Pad what goes into conv1, whose kernel is a square of ``kernel``."""
+    if padding == 'same':
+        return _pad_same(pixels, kernel, 0.0)
+    return F.pad(pixels, (kernel // 2,) * 4) if padding == 'symmetric' else pixels
 
 
 def _pad_same(x: Tensor, kernel: int, value: float) -> Tensor:
@@ -105,7 +112,7 @@ class SqueezeDet(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        channels, self._pool_after, fires = _LAYERS[config.architecture]
+        channels, self.pool_after, fires = _LAYERS[config.architecture]
         kernel = STEM_KERNELS[config.architecture][0]
         self.conv1 = nn.Conv2d(3, channels, kernel, stride=2)
         self.fires = nn.ModuleDict()
@@ -135,14 +142,11 @@ class SqueezeDet(nn.Module):
         subtracted.
         """
         padding = self.config.padding
-        if padding == 'same':
-            pixels = _pad_same(pixels, self.conv1.kernel_size[0], 0.0)
-        elif padding == 'symmetric':
-            pixels = F.pad(pixels, (self.conv1.kernel_size[0] // 2,) * 4)
-        x = _pool(F.relu(self.conv1(pixels), inplace=True), padding)
+        pixels = pad_input(pixels, self.conv1.kernel_size[0], padding)
+        x = pool(F.relu(self.conv1(pixels), inplace=True), padding)
         for number, fire in enumerate(self.fires.values(), 2):
             x = fire(x)
-            if number in self._pool_after:
-                x = _pool(x, padding)
+            if number in self.pool_after:
+                x = pool(x, padding)
         output = self.convdet(self.dropout(x))
         return split_prediction(output, self.config.anchors_per_cell, len(self.config.classes))

@@ -33,7 +33,7 @@ from vision_msgs.msg import Detection2DArray
 REPOSITORY = Path(__file__).resolve().parents[1]
 PATIENCE_S = 120.0
 # What the node logs once it is configured with the weights of fixture `weights`.
-READY = 'tiny.safetensors on torch'
+READY = 'tiny.safetensors on '
 _DISCOVERY_S = 0.3
 _stamps = itertools.count(1_500_000_000, 1_000_000)
 

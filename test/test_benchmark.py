@@ -1,3 +1,4 @@
+from importlib.util import find_spec
 import json
 from pathlib import Path
 
@@ -50,3 +51,21 @@ def test_the_command_reports_every_stage(tmp_path, capsys):
     assert parts <= stages['total']['p99'] * 1.5
     assert found['gflop_per_frame'] == pytest.approx(10.649 * 64 * 128 / (384 * 1248), rel=0.01)
     assert 'matrix product' in capsys.readouterr().out
+
+
+def test_engines_are_compared_and_the_absent_say_why(tmp_path, capsys):
+    weights, report = tmp_path / 'small.safetensors', tmp_path / 'report.json'
+    save_checkpoint(SqueezeDet(ModelConfig(input_size=(64, 128))), weights)
+    options = ['--frames', '3', '--image-size', '60', '140', '--device', 'cpu', '--compare']
+    assert main(['benchmark', '--weights', str(weights), '--json', str(report), *options]) == 0
+    rows = json.loads(report.read_text())['engines']
+    assert 'CUDA device' in rows['tensorrt float32']['absent'] or find_spec('onnxruntime') is None
+    plain = rows['torch_eager float32']
+    assert (plain['share_of_time'], plain['share_of_processor']) == (1, 1)
+    assert plain['parity'] is None
+    fused = rows['torch float32']
+    assert fused['parity']['scores'] < 0.001
+    assert 0 < fused['network_ms']['least'] <= fused['network_ms']['median']
+    assert fused['network_ms']['least'] < fused['total_ms']['least']
+    table = capsys.readouterr().out
+    assert all(name in table for name in rows)

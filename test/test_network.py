@@ -97,7 +97,7 @@ def test_conv1_and_pool_pad_as_tensorflow(size):
     found = conv(module._pad_same(x, 3, 0.0))
     torch.testing.assert_close(found, expected)
     pooled = tensorflow_same(x, 3, nn.MaxPool2d(3, 2), float('-inf'))
-    torch.testing.assert_close(module._pool(x, 'same'), pooled)
+    torch.testing.assert_close(module.pool(x, 'same'), pooled)
 
 
 @pytest.mark.parametrize('size', [(384, 1248), (75, 130), (75, 131)])

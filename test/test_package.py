@@ -60,7 +60,7 @@ THIRD_PARTY = {
     'tqdm': ('python3-tqdm', 'tqdm'),
 }
 # Never required: for type checkers, or used where it is installed.
-OPTIONAL = {'_typeshed', 'foxglove_msgs'}
+OPTIONAL = {'_typeshed', 'foxglove_msgs', 'onnx', 'onnxruntime', 'openvino'}
 # Comes with launch, which comes with ROS 2.
 LAUNCH_ONLY = {'python3-yaml': 'yaml'}
 
@@ -184,6 +184,7 @@ def test_pip_puts_commands_in_bin(source, tmp_path):
             'weights/*.safetensors',
             'weights/*.md',
             'evaluation/page/*',
+            'engines/*.jpg',
         )
         for path in (ROOT / 'squeezedet_ros').rglob(pattern)
     }

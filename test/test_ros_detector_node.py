@@ -39,6 +39,7 @@ def front(weights, tmp_path_factory):
     domain = fresh_domain()
     log = tmp_path_factory.mktemp('front') / 'log'
     settings = {'weights': str(weights), 'cameras': ['front'], 'silent_after': 2.0}
+    settings |= {'engine': 'torch'}
     settings |= {'input_reliability': 'reliable', 'input_depth': 50}
     with NodeProcess(log, domain, **settings) as node:
         node.wait_for(READY)
@@ -221,6 +222,8 @@ def test_diagnostics_tell_the_engine_and_who_is_silent(client, front):
     whole, camera = arrays[-1].status
     assert (whole.level, values_of(whole)['state']) == (b'\x00', 'active')
     assert values_of(whole)['engine'].startswith('torch ')
+    assert values_of(whole)['engine taken because'] == 'as set'
+    assert ' in scores, ' in values_of(whole)['largest difference to torch float32']
     assert camera.name == '/detector: front'
     assert camera.message.startswith('no image on /front/image_raw for')
     assert 'nobody publishes images on /front/image_raw; no topic has images' in camera.message

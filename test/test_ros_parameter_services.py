@@ -80,8 +80,11 @@ FIXED = {
     'class_id_format': ('name', [('number', "one of index, name, got 'number'")]),
     'track': (True, [('no', TYPE)]),
     'autostart': (False, [('no', TYPE)]),
+    'engine': ('torch', [('tflite', "openvino, tensorrt, got 'tflite'")]),
+    'allow_fallback': (False, [('no', TYPE)]),
     'device': ('cpu', [('tpu', "auto, cpu, cuda or cuda:N, got 'tpu'")]),
-    'precision': ('float32', [('int8', "float16, bfloat16, got 'int8'")]),
+    'precision': ('float32', [('int4', "bfloat16, int8, got 'int4'")]),
+    'calibration': ('images', [(5, TYPE)]),
     'num_threads': (1, [(-1, RANGE), (257, RANGE)]),
     'compile_network': (True, [('yes', TYPE)]),
 }
@@ -296,7 +299,7 @@ def test_other_weights_by_cleanup_set_configure_and_a_bad_file_between(weights, 
         assert client.set_parameters(exclude_zones=[])[0].successful
         assert client.transition(Transition.TRANSITION_CONFIGURE)
         assert client.transition(Transition.TRANSITION_ACTIVATE)
-        node.wait_for('other.safetensors on torch')
+        node.wait_for('other.safetensors on ')
         arrays, _ = client.outputs('front')
         client.image_publisher('front').publish(image_message(picture()))
         client.spin_until(lambda: arrays)

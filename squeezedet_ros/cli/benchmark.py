@@ -10,6 +10,7 @@ from squeezedet_ros.checkpoint import resolve_weights
 from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.config import EngineConfig
 from squeezedet_ros.evaluation.benchmark import BenchmarkConfig, run_benchmark
+from squeezedet_ros.evaluation.engine_comparison import comparison_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
     print(
         f'resident memory {memory["start"]:.0f} MiB at the start, {memory["end"]:.0f} at the end'
     )
+    if 'engines' in report:
+        print(comparison_table(report['engines']))
     if arguments.json:
         arguments.json.parent.mkdir(parents=True, exist_ok=True)
         arguments.json.write_text(json.dumps(report, indent=2) + '\n')

@@ -227,7 +227,9 @@ def _evaluator(frames: list[LabelledFrame], aliases: dict[str, str], device: str
     selection = evaluation_selection(SelectionConfig(), config)
 
     def evaluate(network: SqueezeDet) -> Evaluation:
-        detector = Detector(network, selection, EngineConfig(device=device, precision='float32'))
+        detector = Detector(
+            network, selection, EngineConfig(engine='torch', device=device, precision='float32')
+        )
         truths, detections = detect_frames(detector, frames, config.batch_size)
         classes = network.config.classes
         named = [with_class_names(truth, classes, aliases) for truth in truths]

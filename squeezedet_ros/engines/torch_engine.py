@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.config import EngineConfig, Precision
-from squeezedet_ros.errors import DeviceError, PredictionError
+from squeezedet_ros.engines.engine import Engine, thread_count
+from squeezedet_ros.engines.fusion import can_fuse, FusedSqueezeDet
+from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
-from squeezedet_ros.postprocessing import Candidates, Selector, top_candidates
 from squeezedet_ros.preprocessing import normalize
 import torch
 from torch import Tensor
@@ -19,6 +19,7 @@ _DTYPES = {
     'float32': torch.float32,
     'float16': torch.float16,
     'bfloat16': torch.bfloat16,
+    'int8': torch.int8,
 }
 
 
@@ -41,7 +42,8 @@ def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     """
     Return the number format of the forward pass.
 
-    :raises DeviceError: for float16 on a CPU, which has no fast half precision.
+    :raises DeviceError: for float16 on a CPU, which has no fast half precision, and for int8
+        elsewhere.
     """
     if precision == 'auto':
         return torch.float16 if device.type == 'cuda' else torch.float32
@@ -49,12 +51,14 @@ def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
         raise DeviceError(
             'precision float16 needs a CUDA device, got cpu; use float32 or bfloat16'
         )
+    if precision == 'int8' and device.type != 'cpu':
+        raise DeviceError(f'precision int8 needs device cpu, got {device}; use float16')
     return _DTYPES[precision]
 
 
-class TorchEngine:
+class TorchEngine(Engine):
     """
-    Takes a batch of fitted images to its candidates, in one visit to the device.
+    PyTorch itself: eager, with convolutions and ReLUs fused, or compiled.
 
     On CUDA the bytes are uploaded from pinned memory and everything up to the top N stays on
     the device, so that one small copy comes back.
@@ -66,23 +70,33 @@ class TorchEngine:
 
         :raises DeviceError: when the device or precision is not to be had.
         """
-        self.device = resolve_device(config.device)
+        super().__init__(network.config, resolve_device(config.device))
         self.dtype = resolve_dtype(config.precision, self.device)
-        self.model = network.config
+        if self.dtype == torch.int8:
+            raise DeviceError('precision int8 needs engine openvino or onnxruntime, got torch')
         if self.device.type == 'cpu':
-            torch.set_num_threads(config.num_threads or os.cpu_count() or 1)
+            torch.set_num_threads(thread_count(config.num_threads))
         network = network.eval().to(self.device, self.dtype)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network = torch.compile(network) if config.compile_network else network
+        self._network: Callable[[Tensor], RawPrediction] = network
         self._mean = torch.tensor(self.model.pixel_mean, device=self.device)
-        self._anchors: dict[tuple[int, int], Tensor] = {}
+        self._way = ''
+        if config.compile_network:
+            self._network, self._way = torch.compile(network), ', compiled'
+        elif config.engine != 'torch_eager' and self._can_fuse():
+            self._network, self._way = FusedSqueezeDet(network), ', fused'
+
+    def _can_fuse(self) -> bool:
+        # In bfloat16 it takes oneDNN longer than to do one after the other.
+        return self.device.type == 'cpu' and self.dtype == torch.float32 and can_fuse()
 
     def describe(self) -> str:
         """Return engine, device and precision in words, for logs and reports."""
         name = 'cpu'
         if self.device.type == 'cuda':
             name = f'{self.device} ({torch.cuda.get_device_name(self.device)})'
-        return f'torch {torch.__version__} on {name}, {str(self.dtype).removeprefix("torch.")}'
+        dtype = str(self.dtype).removeprefix('torch.')
+        return f'torch {torch.__version__} on {name}, {dtype}{self._way}'
 
     @torch.inference_mode()
     def prepare(self, images: NDArray[np.uint8]) -> Tensor:
@@ -96,34 +110,8 @@ class TorchEngine:
             batch = batch.pin_memory().to(self.device, non_blocking=True)
         return normalize(batch, self._mean, self.dtype)
 
-    @torch.inference_mode()
-    def forward(self, pixels: Tensor) -> RawPrediction:
-        """
-        Return what the network says of a prepared batch, once the device has finished it.
-
-        :raises PredictionError: when it holds NaN or infinity. A comparison with NaN is false, so
-            that it would pass for an image in which nothing was seen.
-        """
-        raw: RawPrediction = self._network(pixels)
+    def _run(self, inputs: Tensor) -> RawPrediction:
+        raw = self._network(inputs)
         if self.device.type == 'cuda':
             torch.cuda.synchronize(self.device)
-        if not all(part.isfinite().all() for part in raw):
-            raise PredictionError('expected finite numbers from the network, got NaN or infinity')
         return raw
-
-    @torch.inference_mode()
-    def candidates(
-        self, raw: RawPrediction, size: tuple[int, int], selector: Selector
-    ) -> Candidates:
-        """Return the top N of each image, float32 on the CPU; ``size`` is the network's input."""
-        raw = RawPrediction(*(part.float() for part in raw))
-        anchors = self._anchors_for(size)
-        thresholds = torch.from_numpy(selector.thresholds).to(self.device)
-        top_n = selector.config.top_n
-        found = top_candidates(raw, anchors, top_n, self.model.exp_thresh, thresholds)
-        return Candidates(*(part.cpu() for part in found))
-
-    def _anchors_for(self, size: tuple[int, int]) -> Tensor:
-        if size not in self._anchors:
-            self._anchors[size] = make_anchors(self.model, size).to(self.device)
-        return self._anchors[size]

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.config import check_settings, EngineConfig, SelectionConfig, setting
 from squeezedet_ros.detector import Detector
+from squeezedet_ros.engines.torch_engine import resolve_device
+from squeezedet_ros.evaluation.engine_comparison import compare_engines
 from squeezedet_ros.network import SqueezeDet
 from squeezedet_ros.preprocessing import fit_image, Image
 import torch
@@ -29,6 +31,9 @@ class BenchmarkConfig:
 
     frames: int = setting(50, 'frames that are timed, one at a time', bounds=(1, 1_000_000))
     image_size: tuple[int, int] = setting((375, 1242), 'size of the images, (height, width)')
+    compare: bool = setting(
+        False, 'time every engine that is present too, in turn, over as many frames'
+    )
 
     def __post_init__(self) -> None:
         check_settings(self)
@@ -85,10 +90,10 @@ def run_benchmark(weights: Path, config: BenchmarkConfig, engine: EngineConfig) 
     for image in images[:_WARM_UP]:
         detector.detect([image])
     memory, stages = _time_frames(detector, images, config.frames)
-    rate = matrix_product_rate(next(network.parameters()).device)
+    rate = matrix_product_rate(resolve_device(engine.device))
     operations = forward_operations(network, (size[0], size[1]))
     forward = float(np.median(stages['network']))
-    return {
+    report = {
         'engine': detector.describe(),
         'input_size': list(size),
         'frames': config.frames,
@@ -101,6 +106,9 @@ def run_benchmark(weights: Path, config: BenchmarkConfig, engine: EngineConfig) 
         'around_the_network_ms': 1e3 * float(np.median(stages['preprocess'] + stages['select'])),
         'resident_mib': {'start': memory[0] / 2**20, 'end': memory[1] / 2**20},
     }
+    if config.compare:
+        report['engines'] = compare_engines(weights, images, config.frames, engine)
+    return report
 
 
 def _time_frames(

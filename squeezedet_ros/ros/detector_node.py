@@ -125,10 +125,16 @@ class DetectorNode(LifecycleNode):
             self.refuse(f'cannot configure: {error or type(error).__name__}')
             return TransitionCallbackReturn.FAILURE
         self._refusal = ''
-        self.get_logger().info(
-            f'{self._pipeline.weights.name} on {self._pipeline.detector.describe()}'
-        )
+        self._tell_engine(self._pipeline)
         return super().on_configure(state)
+
+    def _tell_engine(self, pipeline: Pipeline) -> None:
+        choice = pipeline.detector.choice
+        self.get_logger().info(f'{pipeline.weights.name} on {pipeline.detector.describe()}')
+        say = self.get_logger().warning if choice.fell_back else self.get_logger().info
+        say(f'engine: {choice.why}')
+        if choice.parity is not None:
+            self.get_logger().info(f'beside torch float32: {choice.parity.describe()}')
 
     @_told
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -216,6 +222,10 @@ class DetectorNode(LifecycleNode):
         if self._pipeline is not None:
             statuses = self._pipeline.statuses(name)
             values['engine'] = self._pipeline.detector.describe()
+            choice = self._pipeline.detector.choice
+            values['engine taken because'] = choice.why
+            if choice.parity is not None:
+                values['largest difference to torch float32'] = choice.parity.describe()
             values['weights'] = self._pipeline.weights
             values['mode'] = self._settings.node.mode
             values['MB of frames waiting'] = waiting = self._pipeline.waiting_mb

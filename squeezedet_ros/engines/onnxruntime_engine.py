@@ -1,0 +1,109 @@
+"""The forward pass by ONNX Runtime, on CPU, CUDA or TensorRT."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state
+from squeezedet_ros.config import EngineConfig
+from squeezedet_ros.engines.engine import Engine, thread_count
+from squeezedet_ros.engines.onnx_graph import build_onnx, INPUT, OUTPUTS
+from squeezedet_ros.engines.quantization import build_quantized
+from squeezedet_ros.engines.torch_engine import resolve_device, resolve_dtype
+from squeezedet_ros.errors import DeviceError, EngineError
+from squeezedet_ros.network import RawPrediction, SqueezeDet
+import torch
+from torch import Tensor
+
+# They have no common base of their own.
+_ERRORS = tuple(
+    kind
+    for kind in vars(onnxruntime_pybind11_state).values()
+    if isinstance(kind, type) and issubclass(kind, Exception)
+)
+_TENSORRT_CACHE = Path('~/.cache/squeezedet_ros/tensorrt')
+
+
+class OnnxRuntimeEngine(Engine):
+    """
+    ONNX Runtime with one of its providers.
+
+    Images go in and predictions come out through the host's memory, on a GPU too.
+    """
+
+    def __init__(self, network: SqueezeDet, config: EngineConfig) -> None:
+        """
+        Build the graph and hand it to the provider.
+
+        :raises DeviceError: when the device, the provider or the precision is not to be had.
+        """
+        super().__init__(network.config, torch.device('cpu'))
+        device = resolve_device(config.device)
+        dtype = resolve_dtype(config.precision, device)
+        if dtype == torch.bfloat16:
+            raise DeviceError(
+                f'engine {config.engine} has no precision bfloat16; use engine openvino or torch'
+            )
+        torch.set_num_threads(thread_count(config.num_threads))
+        self._provider, settings = _provider(config, device, dtype)
+        half = dtype == torch.float16 and self._provider == 'CUDAExecutionProvider'
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = thread_count(config.num_threads)
+        # Else its threads burn the processor between frames, which others on the car need.
+        options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        if dtype == torch.int8:
+            graph = build_quantized(network, config.calibration)
+        else:
+            graph = build_onnx(network, torch.float16 if half else torch.float32)
+        providers = [(self._provider, settings)]
+        try:
+            self._session = onnxruntime.InferenceSession(
+                graph.SerializeToString(), options, providers
+            )
+        except _ERRORS as error:
+            raise EngineError(f'onnxruntime cannot start {self._provider}: {error}') from error
+        # A provider whose libraries do not load is left out with no more than a message.
+        if self._session.get_providers()[0] != self._provider:
+            raise DeviceError(f'onnxruntime could not start {self._provider}; its log says why')
+        self._where = f'{device} ({self._provider}), {str(dtype).removeprefix("torch.")}'
+
+    def describe(self) -> str:
+        """Return engine, device and precision in words, for logs and reports."""
+        return f'onnxruntime {onnxruntime.__version__} on {self._where}'
+
+    def _run(self, inputs: Tensor) -> RawPrediction:
+        try:
+            found = self._session.run(OUTPUTS, {INPUT: inputs.numpy()})
+        except _ERRORS as error:
+            raise EngineError(f'onnxruntime failed: {error}') from error
+        return RawPrediction(*(torch.from_numpy(part) for part in found))
+
+
+def _provider(
+    config: EngineConfig, device: torch.device, dtype: torch.dtype
+) -> tuple[str, dict[str, Any]]:
+    """
+    Return the provider for a device, and its settings.
+
+    :raises DeviceError: when this build of ONNX Runtime does not have it.
+    """
+    if config.engine == 'tensorrt' and device.type != 'cuda':
+        raise DeviceError('engine tensorrt needs a CUDA device, got cpu')
+    settings: dict[str, Any] = {'device_id': device.index} if device.type == 'cuda' else {}
+    name = 'CUDAExecutionProvider' if settings else 'CPUExecutionProvider'
+    if config.engine == 'tensorrt':
+        name = 'TensorrtExecutionProvider'
+        settings |= {
+            'trt_fp16_enable': dtype == torch.float16,
+            'trt_engine_cache_enable': True,
+            'trt_engine_cache_path': str(_TENSORRT_CACHE.expanduser()),
+        }
+    available = onnxruntime.get_available_providers()
+    if name not in available:
+        raise DeviceError(
+            f'engine {config.engine} on {device} needs {name}, but onnxruntime '
+            f'{onnxruntime.__version__} has {", ".join(available)} (pip install onnxruntime-gpu)'
+        )
+    return name, settings

@@ -1,0 +1,258 @@
+"""Every engine that is installed, beside the plain network."""
+
+from copy import deepcopy
+from dataclasses import replace
+from functools import lru_cache
+from importlib.util import find_spec
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from squeezedet_ros.checkpoint import load_checkpoint, resolve_weights
+from squeezedet_ros.config import EngineConfig, ModelConfig
+from squeezedet_ros.detector import Detector
+from squeezedet_ros.engines import choice
+from squeezedet_ros.engines.choice import choose_engine
+from squeezedet_ros.engines.fusion import can_fuse
+from squeezedet_ros.engines.parity import (
+    check_parity,
+    measure_parity,
+    Parity,
+    parity_frame,
+    reference_prediction,
+)
+from squeezedet_ros.errors import ConfigError, DeviceError, EngineError, MissingPackageError
+from squeezedet_ros.network import RawPrediction, SqueezeDet
+import torch
+
+MODEL = ModelConfig(input_size=(96, 160))
+
+
+def needs(*packages):
+    missing = [name for name in packages if find_spec(name) is None]
+    return pytest.mark.skipif(bool(missing), reason=f'not installed: {", ".join(missing)}')
+
+
+def installed(name):
+    packages = () if name.startswith('torch') else (name, 'onnx')
+    return pytest.param(name, marks=needs(*packages))
+
+
+ENGINES = [installed(name) for name in ('torch_eager', 'torch', 'onnxruntime', 'openvino')]
+
+
+@lru_cache
+def original(model):
+    torch.manual_seed(0)
+    network = SqueezeDet(model).eval()
+    for name, module in network.named_modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight)
+            module.weight.data *= 0.01 if name == 'convdet' else 1.0
+            torch.nn.init.normal_(module.bias, std=0.1)
+    return network
+
+
+def make_network(model=MODEL):
+    return deepcopy(original(model))
+
+
+def shipped():
+    return load_checkpoint(resolve_weights(''))
+
+
+def config(name, **settings):
+    return EngineConfig(engine=name, device='cpu', allow_fallback=False, **settings)
+
+
+@pytest.mark.parametrize('name', ENGINES)
+@pytest.mark.parametrize(
+    ('architecture', 'padding'),
+    [('squeezedet', 'same'), ('squeezedet', 'symmetric'), ('squeezedet_plus', 'valid')],
+)
+def test_engines_say_what_the_network_says(name, architecture, padding):
+    """In one engine, for several numbers and sizes of images, odd ones too."""
+    model = replace(MODEL, architecture=architecture, padding=padding, fit='adaptive')
+    engine = choose_engine(make_network(model), config(name)).engine
+    network, mean = original(model), torch.tensor(model.pixel_mean)
+    rng = np.random.default_rng(0)
+    for shape in ((1, 96, 160, 3), (2, 97, 131, 3)):
+        images = rng.integers(0, 256, shape, np.uint8)
+        found = engine.forward(engine.prepare(images))
+        with torch.inference_mode():
+            planes = (torch.from_numpy(images).float() - mean).permute(0, 3, 1, 2)
+            expected = network(planes)
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, other, atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize('name', ENGINES)
+def test_a_prediction_outlives_the_next(name):
+    engine = choose_engine(make_network(), config(name)).engine
+    images = np.random.default_rng(0).integers(0, 256, (2, 96, 160, 3), np.uint8)
+    first = engine.forward(engine.prepare(images[:1]))
+    before = [part.clone() for part in first]
+    engine.forward(engine.prepare(images[1:]))
+    assert all(torch.equal(one, other) for one, other in zip(first, before, strict=True))
+
+
+@pytest.mark.parametrize('name', ENGINES[1:])
+def test_detections_are_those_of_torch(name):
+    """With the weights that are shipped, on a drawn street with all classes."""
+    frame = parity_frame(shipped().config)
+    found, expected = (
+        Detector(shipped(), None, config(engine)).detect([frame])[0] for engine in (name, 'torch')
+    )
+    assert set(expected.labels) == {0, 1, 2}
+    assert found.labels.tolist() == expected.labels.tolist()
+    np.testing.assert_allclose(found.boxes, expected.boxes, atol=0.01)
+    np.testing.assert_allclose(found.scores, expected.scores, atol=1e-4)
+
+
+@pytest.mark.skipif(not can_fuse(), reason='no x86 CPU, or no oneDNN in PyTorch')
+def test_fused_is_named_and_as_exact_as_float32_is():
+    taken = choose_engine(make_network(), config('torch'))
+    assert taken.engine.describe().endswith('cpu, float32, fused')
+    assert taken.parity.scores < 1e-5
+    assert taken.parity.boxes < 1e-4
+
+
+@needs('openvino', 'onnx')
+def test_bfloat16_passes_its_check_and_is_not_float32():
+    import openvino
+
+    if 'BF16' not in openvino.Core().get_property('CPU', 'OPTIMIZATION_CAPABILITIES'):
+        pytest.skip('no bfloat16 in this CPU')
+    taken = choose_engine(shipped(), config('openvino', precision='bfloat16'))
+    assert 1e-5 < taken.parity.scores < 0.05
+    assert 'bfloat16' in taken.engine.describe()
+
+
+@needs('onnxruntime', 'onnx')
+def test_a_graph_in_float16_says_about_the_same():
+    import onnxruntime
+    from squeezedet_ros.engines.onnx_graph import build_onnx
+
+    network, frame = make_network(), parity_frame(MODEL)
+    graph = build_onnx(network, torch.float16, batch=1, size=MODEL.input_size)
+    session = onnxruntime.InferenceSession(graph.SerializeToString())
+    assert session.get_inputs()[0].shape == [1, 96, 160, 3]
+    assert session.get_outputs()[2].shape == [1, 6 * 10 * 9, 4]
+    found = RawPrediction(*map(torch.from_numpy, session.run(None, {'images': frame[None]})))
+    reference = reference_prediction(network, frame)
+    parity = measure_parity(found, reference, MODEL, MODEL.input_size)
+    assert 0 < parity.scores < 0.01
+    assert 0 < parity.boxes < 0.02
+
+
+@pytest.mark.parametrize('name', ENGINES[2:])
+@needs('onnxruntime', 'onnx')
+def test_int8_is_fitted_to_images(tmp_path, name):
+    frame = parity_frame(shipped().config)
+    cv2.imwrite(str(tmp_path / 'street.png'), frame)
+    (tmp_path / 'labels.txt').write_text('no image')
+    settings = config(name, precision='int8', calibration=str(tmp_path), num_threads=1)
+    taken = choose_engine(shipped(), settings)
+    assert 0.001 < taken.parity.scores < 0.15
+    assert 0.001 < taken.parity.boxes < 0.2
+    assert taken.engine.describe().endswith('int8')
+
+
+@needs('onnxruntime', 'onnx')
+def test_int8_without_images_is_refused(tmp_path):
+    for folder in ('', str(tmp_path)):
+        with pytest.raises(ConfigError, match='int8 needs calibration to name a folder'):
+            choose_engine(
+                make_network(), config('onnxruntime', precision='int8', calibration=folder)
+            )
+    (tmp_path / 'broken.png').write_bytes(b'no image')
+    with pytest.raises(ConfigError, match=r'broken\.png cannot be read as one'):
+        choose_engine(
+            make_network(), config('onnxruntime', precision='int8', calibration=str(tmp_path))
+        )
+
+
+def test_torch_has_no_int8():
+    with pytest.raises(DeviceError, match='needs engine openvino or onnxruntime'):
+        choose_engine(make_network(), config('torch', precision='int8'))
+
+
+def test_parity_is_the_largest_difference():
+    """Half a pixel of shift in one delta, and one logit, changed by hand."""
+    network, frame = make_network(), parity_frame(MODEL)
+    reference = reference_prediction(network, frame)
+    assert measure_parity(reference, reference, MODEL, MODEL.input_size) == (0.0, 0.0)
+    moved = RawPrediction(*(part.clone() for part in reference))
+    best = reference.class_logits.softmax(-1).amax(-1) * reference.confidence_logits.sigmoid()
+    at = int(best.argmax())
+    # The centre moves by a delta times the anchor's width: 0.1 of the longer side or less.
+    moved.deltas[0, at, 0] += 0.1
+    parity = measure_parity(moved, reference, MODEL, MODEL.input_size)
+    assert parity.scores == 0
+    assert 0 < parity.boxes <= 0.15
+    moved.confidence_logits[0, at] = -100
+    parity = measure_parity(moved, reference, MODEL, MODEL.input_size)
+    assert parity.scores == pytest.approx(float(best.max()), rel=1e-5)
+
+
+def test_beyond_the_tolerance_is_refused():
+    engine = choose_engine(make_network(), config('torch')).engine
+    frame, other = parity_frame(MODEL), make_network()
+    other.convdet.bias.data += 1.0
+    reference = reference_prediction(other, frame)
+    with pytest.raises(EngineError, match=r'torch .* differs .* at most 0.001 in scores'):
+        check_parity(engine, frame, reference, Parity(0.001, 0.001))
+    nan = RawPrediction(*(part * float('nan') for part in reference))
+    with pytest.raises(EngineError, match='nan in scores'):
+        check_parity(engine, frame, nan, Parity(0.001, 0.001))
+
+
+def test_the_plain_network_in_float32_is_the_measure_itself():
+    taken = choose_engine(make_network(), config('torch_eager'))
+    assert (taken.parity, taken.why, taken.fell_back) == (None, 'as set', False)
+    assert choose_engine(shipped(), config('torch', precision='bfloat16')).parity.scores > 0
+
+
+def test_auto_takes_the_first_that_is_installed(monkeypatch):
+    order = [name for name in ('openvino', 'onnxruntime') if find_spec(name) and find_spec('onnx')]
+    taken = choose_engine(make_network(), EngineConfig(device='cpu'))
+    assert taken.engine.describe().startswith([*order, 'torch'][0])
+    assert taken.why.startswith('the fastest that is installed')
+    monkeypatch.setattr(choice, 'find_spec', lambda _: None)
+    taken = choose_engine(make_network(), EngineConfig(device='cpu'))
+    assert taken.engine.describe().startswith('torch')
+    assert not taken.fell_back
+
+
+@pytest.mark.parametrize('name', ['onnxruntime', 'openvino', 'tensorrt'])
+def test_what_is_not_installed_is_named(monkeypatch, name):
+    monkeypatch.setattr(choice, 'find_spec', lambda _: None)
+    package = {'tensorrt': 'onnxruntime'}.get(name, name)
+    with pytest.raises(MissingPackageError, match=rf'engine {name} .*pip install {package}\)'):
+        choose_engine(make_network(), config(name))
+    taken = choose_engine(make_network(), EngineConfig(engine=name, device='cpu'))
+    assert taken.fell_back
+    assert taken.why.endswith(f'(pip install {package}); fell back to torch')
+
+
+@needs('onnxruntime', 'onnx')
+def test_what_onnxruntime_cannot_do_is_refused():
+    with pytest.raises(DeviceError, match='onnxruntime has no precision bfloat16'):
+        choose_engine(make_network(), config('onnxruntime', precision='bfloat16'))
+    with pytest.raises(DeviceError, match='tensorrt needs a CUDA device'):
+        choose_engine(make_network(), config('tensorrt'))
+
+
+def test_compiling_is_of_torch():
+    with pytest.raises(ConfigError, match="compile_network needs engine torch, got 'openvino'"):
+        EngineConfig(engine='openvino', compile_network=True)
+
+
+def test_engines_are_imported_only_when_chosen():
+    code = (
+        'import sys, squeezedet_ros.detector; '
+        'sys.exit(bool({"onnx", "onnxruntime", "openvino"} & set(sys.modules)))'
+    )
+    assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0
