@@ -6,7 +6,8 @@ import sys
 import time
 
 import numpy as np
-from squeezedet_ros.network import RawPrediction, SqueezeDet
+from squeezedet_ros.engines.torch_engine import TorchEngine
+from squeezedet_ros.network import RawPrediction
 from squeezedet_ros.ros.detector_node import main
 import torch
 from torch import Tensor
@@ -35,8 +36,8 @@ def _command(pixels: Tensor, mean: tuple[float, float, float]) -> tuple[int, ...
     return tuple(round(value) for value in first.tolist())
 
 
-def _fail(network: SqueezeDet, pixels: Tensor) -> RawPrediction:
-    command = _command(pixels, network.config.pixel_mean)
+def _fail(engine: TorchEngine, pixels: Tensor) -> RawPrediction:
+    command = _command(pixels, engine.model.pixel_mean)
     if command == RAISE:
         raise RuntimeError('the device\nis lost')
     if command == NO_MEMORY:
@@ -46,13 +47,13 @@ def _fail(network: SqueezeDet, pixels: Tensor) -> RawPrediction:
         raise KeyError('nobody foresaw this')
     if command == HANG:
         time.sleep(HANG_S)
-    raw = _forward(network, pixels)
+    raw = _run(engine, pixels)
     if command == NO_NUMBER:
         raw.confidence_logits[0, 0] = float('nan')
     return raw
 
 
 if __name__ == '__main__':
-    _forward = SqueezeDet.forward
-    SqueezeDet.forward = _fail
+    _run = TorchEngine._run
+    TorchEngine._run = _fail
     sys.exit(main())

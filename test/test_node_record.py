@@ -149,7 +149,8 @@ def test_images_are_read_also_where_they_cannot_be_decoded(tmp_path, monkeypatch
     with BagWriter(tmp_path / 'bag') as bag:
         bag.write_image('c', STAMP, picture, compressed=True)
         monkeypatch.setattr(
-            'squeezedet_ros.data.bag.cv2.imencode', lambda *_: (True, np.zeros(50, np.uint8))
+            'squeezedet_ros.data.bag_writer.cv2.imencode',
+            lambda *_: (True, np.zeros(50, np.uint8)),
         )
         bag.write_image('c', STAMP + 1, picture, compressed=True)
     monkeypatch.undo()

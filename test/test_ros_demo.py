@@ -115,7 +115,7 @@ def test_a_bag_with_truth_and_a_frame_that_cannot_be_decoded(weights, tmp_path, 
             stamp = 1_700_000_000_000_000_000 + index * 33_366_700
             bag.write_ground_truth('left/eye', stamp, truth)
             if index == 2:
-                monkeypatch.setattr('squeezedet_ros.data.bag.cv2.imencode', encode_badly)
+                monkeypatch.setattr('squeezedet_ros.data.bag_writer.cv2.imencode', encode_badly)
             bag.write_image('left/eye', stamp, picture(index), compressed=True)
     monkeypatch.undo()
     out = tmp_path / 'out'

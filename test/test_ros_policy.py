@@ -64,6 +64,8 @@ def test_the_policy_grants_what_the_node_has_and_nothing_else(weights, tmp_path,
     ):
         node.wait_for(READY)
         client.spin_until(lambda: client.state() == 'active')
+        known = client.node.get_node_names_and_namespaces
+        client.spin_until(lambda: ('detector', NAMESPACE) in known())
         wanted = {group: names - lacking(client) for group, names in allowed.items()}
         wanted['services', 'request'] = set()
 

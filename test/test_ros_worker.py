@@ -7,7 +7,7 @@ import pytest
 import rclpy
 from rclpy.lifecycle import LifecycleNode
 from ros_testing import Client, image_message, outcomes, picture, tiny_network
-from squeezedet_ros.config import LiveConfig, ModelConfig, NodeConfig
+from squeezedet_ros.config import EngineConfig, LiveConfig, ModelConfig, NodeConfig
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.ros.camera import Camera
 from squeezedet_ros.ros.rules import make_rules
@@ -33,6 +33,11 @@ def node(domain):
     rclpy.shutdown(context=context)
 
 
+def eager(network):
+    """Return a detector that runs the network as it is, with what the tests hang into it."""
+    return Detector(network, engine=EngineConfig(engine='torch_eager'))
+
+
 def rules_for(config):
     return make_rules(LiveConfig(), ModelConfig().classes, config.cameras)
 
@@ -53,7 +58,7 @@ def test_a_forward_pass_that_raises_fails_its_frame_only_and_publishes_no_array(
         outputs = {name: client.outputs(name) for name in cameras}
         arrays = {name: both[0] for name, both in outputs.items()}
         statuses = {name: both[1] for name, both in outputs.items()}
-        worker = FrameWorker(node, Detector(network), cameras, config, rules_for(config))
+        worker = FrameWorker(node, eager(network), cameras, config, rules_for(config))
         frames = {'left': np.zeros((90, 160, 3), np.uint8), 'right': picture()}
         for _ in range(3):
             for name, image in frames.items():
@@ -80,7 +85,7 @@ def test_frames_that_wait_at_the_end_are_accounted_for(node):
     camera = Camera(node, 'camera', config)
     network, release = tiny_network(), Event()
     network.register_forward_pre_hook(lambda *_: release.wait(60) and None)
-    worker = FrameWorker(node, Detector(network), {'camera': camera}, config, rules_for(config))
+    worker = FrameWorker(node, eager(network), {'camera': camera}, config, rules_for(config))
     for number in range(5):
         frame = Frame('camera', image_message(picture(), 10**9 + number), perf_counter())
         camera.account.arrived(frame.arrival)
@@ -104,7 +109,7 @@ def test_a_worker_that_is_not_waited_for_tells_of_no_frame_twice(node):
         release.wait(60)
 
     network.register_forward_pre_hook(hold)
-    worker = FrameWorker(node, Detector(network), cameras, config, rules_for(config))
+    worker = FrameWorker(node, eager(network), cameras, config, rules_for(config))
     for name in ('left', 'right', 'right'):
         frame = Frame(name, image_message(picture()), perf_counter())
         cameras[name].account.arrived(frame.arrival)

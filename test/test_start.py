@@ -61,7 +61,7 @@ def test_other_classes_keep_all_but_their_channels():
     assert torch.equal(before.confidence_logits, after.confidence_logits)
     assert torch.equal(before.deltas, after.deltas)
     assert torch.equal(before.class_logits[..., [2, 0]], after.class_logits[..., [0, 3]])
-    with pytest.raises(ConfigError, match='classes must be distinct'):
+    with pytest.raises(ConfigError, match='classes must be 1 to 1000 distinct'):
         with_classes(old, ('deer', 'deer'))
 
 
