@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,12 +22,12 @@ from squeezedet_ros.config import check_settings, EngineConfig, Mode, SelectionC
 from squeezedet_ros.data.bag import Bag
 from squeezedet_ros.data.interfaces import COMPRESSED_IMAGE
 from squeezedet_ros.errors import DatasetError
+from squeezedet_ros.evaluation.drive import until_damage
 from squeezedet_ros.evaluation.drive_record import FrameRecord
 from squeezedet_ros.evaluation.node_record import (
     join_frames,
     LOST,
     NodeFrames,
-    PlayedImage,
     read_played,
 )
 from tqdm import tqdm
@@ -134,7 +134,9 @@ def watch_through_node(
     """
     require_ros()
     faults: list[str] = []
-    played = list(_until_damage(bag, topic, faults))
+    count = bag.topics[topic].messages
+    images = tqdm(read_played(bag, topic), total=count, unit='frame', desc='reading', disable=None)
+    played = list(until_damage(images, faults))
     if not played:
         raise DatasetError(faults[0] if faults else f'/{topic} holds no image')
     prepare_environment()
@@ -154,15 +156,6 @@ def watch_through_node(
     joined = join_frames(played, result.sendings, result.recording, drive.rate, live=drive.live)
     account = _account(joined, result, config)
     return NodeDrive(joined.frames, result.recording.classes, account, faults)
-
-
-def _until_damage(bag: Bag, topic: str, damage: list[str]) -> Iterator[PlayedImage]:
-    images = read_played(bag, topic)
-    count = bag.topics[topic].messages
-    try:
-        yield from tqdm(images, total=count, unit='frame', desc='reading', disable=None)
-    except DatasetError as error:
-        damage.append(f'the recording is damaged, what follows is left out: {error}')
 
 
 def _account(joined: NodeFrames, result: DriveResult, config: ThroughNodeConfig) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
@@ -38,6 +39,7 @@ from squeezedet_ros.evaluation.drive import add_truth, find_images, watch_drive
 from squeezedet_ros.evaluation.drive_bag import write_drive_bag
 from squeezedet_ros.evaluation.drive_record import (
     DriveRecord,
+    FrameRecord,
     record_path,
     save_record,
 )
@@ -194,14 +196,9 @@ def _watch(arguments: argparse.Namespace, bag: Bag, topic: str, configs: _Config
     detector = _make_detector(arguments, selection)
     watched = watch_drive(detector, bag, topic, configs.evaluation.batch_size)
     settings = {
-        'bag': str(arguments.bag),
         'mode': 'offline',
-        'aliases': list(arguments.aliases),
         'engine': detector.describe(),
         'checkpoint': checkpoint,
-        'selection': asdict(configs.selection),
-        'evaluation': asdict(configs.evaluation),
-        'versions': _versions(),
         'processing': {
             'batch_size': configs.evaluation.batch_size,
             'seconds': watched.seconds,
@@ -209,14 +206,8 @@ def _watch(arguments: argparse.Namespace, bag: Bag, topic: str, configs: _Config
         },
         'warnings': [*bag.damage, *watched.faults],
     }
-    return DriveRecord(
-        name=arguments.bag.resolve().stem,
-        topic=topic,
-        classes=detector.model.classes,
-        frames=watched.frames,
-        plot_prob_thresh=configs.selection.plot_prob_thresh,
-        settings=settings,
-    )
+    classes = detector.model.classes
+    return _make_record(arguments, topic, configs, classes, watched.frames, settings)
 
 
 def _watch_node(
@@ -235,23 +226,38 @@ def _watch_node(
     )
     seen = watch_through_node(arguments.bag, bag, topic, parameters, config)
     settings = {
-        'bag': str(arguments.bag),
         'mode': config.mode,
-        'aliases': list(arguments.aliases),
         'parameters': parameters,
         'checkpoint': checkpoint,
-        'selection': asdict(selection),
-        'versions': _versions(),
         'node': seen.account,
         'warnings': [*bag.damage, *seen.faults],
+    }
+    return _make_record(arguments, topic, configs, seen.classes, seen.frames, settings)
+
+
+def _make_record(
+    arguments: argparse.Namespace,
+    topic: str,
+    configs: _Configs,
+    classes: Sequence[str],
+    frames: Sequence[FrameRecord],
+    settings: dict[str, Any],
+) -> DriveRecord:
+    """Return the record of a drive, however it was watched; ``settings`` are that way's own."""
+    common = {
+        'bag': str(arguments.bag),
+        'aliases': list(arguments.aliases),
+        'selection': asdict(configs.selection),
+        'evaluation': asdict(configs.evaluation),
+        'versions': _versions(),
     }
     return DriveRecord(
         name=arguments.bag.resolve().stem,
         topic=topic,
-        classes=seen.classes,
-        frames=seen.frames,
+        classes=classes,
+        frames=frames,
         plot_prob_thresh=configs.selection.plot_prob_thresh,
-        settings=settings,
+        settings={**common, **settings},
     )
 
 

@@ -1,9 +1,11 @@
 """Topics of a camera in a bag, as the node has them."""
 
+from squeezedet_ros.contract import camera_input
+
 
 def image_topic(camera: str, *, compressed: bool = False) -> str:
     """Return the topic of a camera's images."""
-    return f'{camera}/image_raw/compressed' if compressed else f'{camera}/image_raw'
+    return camera_input(camera, 'compressed' if compressed else 'raw')
 
 
 def camera_of(topic: str) -> str:

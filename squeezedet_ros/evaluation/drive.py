@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from itertools import islice
 import sys
 from time import perf_counter
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from squeezedet_ros.data.bag import Bag
 from squeezedet_ros.data.class_names import with_class_names
@@ -21,6 +21,8 @@ from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
 from squeezedet_ros.image_codec import decode_message
 from squeezedet_ros.preprocessing import Image
 from tqdm import tqdm
+
+Item = TypeVar('Item')
 
 
 class DriveFrame(NamedTuple):
@@ -67,7 +69,7 @@ def watch_drive(detector: Detector, bag: Bag, topic: str, batch_size: int) -> Wa
     undecodable: list[str] = []
     start = perf_counter()
     with tqdm(total=bag.topics[topic].messages, unit='frame', disable=None) as progress:
-        for batch in _batches_ahead(_until_damage(bag, topic, damage), batch_size):
+        for batch in _batches_ahead(until_damage(read_frames(bag, topic), damage), batch_size):
             undecodable += [item.fault for item in batch if item.fault][: not undecodable]
             frames += _look(detector, batch)
             progress.update(len(batch))
@@ -153,9 +155,10 @@ def find_images(bag: Bag, topic: str, stamps: Collection[int]) -> Iterator[tuple
             return
 
 
-def _until_damage(bag: Bag, topic: str, damage: list[str]) -> Iterator[DriveFrame]:
+def until_damage(items: Iterable[Item], damage: list[str]) -> Iterator[Item]:
+    """Yield what is read of a bag; where it is damaged, end and tell ``damage`` what is wrong."""
     try:
-        yield from read_frames(bag, topic)
+        yield from items
     except DatasetError as error:
         damage.append(f'the recording is damaged, what follows is left out: {error}')
 
