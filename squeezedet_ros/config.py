@@ -8,19 +8,15 @@ are always ``(height, width)`` in pixels.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 import json
 import re
-from typing import Any, get_args, Literal, TYPE_CHECKING, TypeVar
+from typing import Any, Literal
 
 from squeezedet_ros.errors import ConfigError, shown
 from squeezedet_ros.model_rules import check_model
 from squeezedet_ros.named_values import read_polygons, read_thresholds
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-T = TypeVar('T')
+from squeezedet_ros.settings import check_settings, setting
 
 Architecture = Literal['squeezedet', 'squeezedet_plus']
 Fit = Literal['stretch', 'letterbox', 'crop', 'adaptive']
@@ -67,42 +63,6 @@ STREET_ANCHOR_SHAPES = (
 )
 
 
-def setting(
-    default: T,
-    description: str,
-    *,
-    bounds: tuple[float, float] | None = None,
-    choices: object = None,
-) -> T:
-    """Declare a dataclass field with its description and its closed bounds or its choices."""
-    metadata: dict[str, Any] = {'description': description}
-    if bounds is not None:
-        metadata['bounds'] = bounds
-    if choices is not None:
-        metadata['choices'] = get_args(choices)
-    return field(default=default, metadata=metadata)
-
-
-def check_settings(config: DataclassInstance) -> None:
-    """
-    Check every field of a config dataclass against the bounds and choices in its metadata.
-
-    :raises ConfigError: naming the field, what was allowed and what came.
-    """
-    for item in fields(config):
-        value = getattr(config, item.name)
-        bounds = item.metadata.get('bounds')
-        choices = item.metadata.get('choices')
-        if bounds is not None and not bounds[0] <= value <= bounds[1]:
-            raise ConfigError(
-                f'{item.name} must be in [{bounds[0]:g}, {bounds[1]:g}], got {shown(value)}'
-            )
-        if choices is not None and value not in choices:
-            raise ConfigError(
-                f'{item.name} must be one of {", ".join(choices)}, got {shown(value)}'
-            )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelConfig:
     """What a checkpoint is: saved in its header, never changed afterwards."""
@@ -120,7 +80,7 @@ class ModelConfig:
         ('car', 'pedestrian', 'cyclist'), 'class names, in the order of the network output'
     )
     input_size: tuple[int, int] = setting(
-        (384, 1248), 'network input, (height, width) in pixels; with fit adaptive its area is kept'
+        (384, 1248), 'network input, (height, width) in pixels; with fit adaptive the area at most'
     )
     fit: Fit = setting(
         'stretch',
@@ -128,6 +88,12 @@ class ModelConfig:
         'letterbox (whole image, padded), crop (middle of the image), '
         'adaptive (whole image, the network takes its aspect)',
         choices=Fit,
+    )
+    max_magnification: float = setting(
+        1.4,
+        'how many times fit adaptive magnifies an image at most; a small image goes through a '
+        'smaller network',
+        bounds=(1.0, 16.0),
     )
     anchor_shapes: tuple[tuple[float, float], ...] = setting(
         KITTI_ANCHOR_SHAPES, 'anchor shapes, (width, height) in network pixels'

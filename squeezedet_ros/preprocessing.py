@@ -45,14 +45,15 @@ def network_size(config: ModelConfig, image_size: tuple[int, int]) -> tuple[int,
     """
     Return the network input ``(height, width)`` for an image of ``(height, width)``.
 
-    It is the model's, but with fit ``adaptive`` it has the image's aspect and the model's
-    area, in whole strides. No side is shorter than 64 nor, for the area, longer than the other
-    then allows: an image of one row asks for no more than others do.
+    It is the model's, but with fit ``adaptive`` it has the image's aspect and the model's area, or
+    less where that would magnify the image beyond ``max_magnification``, in whole strides. No side
+    is shorter than 64 nor, for the area, longer than the other then allows: an image of one row
+    asks for no more than others do.
     """
     if config.fit != 'adaptive':
         return config.input_size
     area = math.prod(config.input_size)
-    scale = math.sqrt(area / math.prod(image_size))
+    scale = min(config.max_magnification, math.sqrt(area / math.prod(image_size)))
     most = max(_LEAST_SIDE, area // _LEAST_SIDE // STRIDE * STRIDE)
     height, width = (
         min(most, max(_LEAST_SIDE, round(side * scale / STRIDE) * STRIDE)) for side in image_size

@@ -6,9 +6,10 @@ from typing import Literal
 
 import pytest
 from squeezedet_ros.cli.options import add_config, read_config
-from squeezedet_ros.config import check_settings, EngineConfig, SelectionConfig, setting
+from squeezedet_ros.config import EngineConfig, SelectionConfig
 from squeezedet_ros.errors import ConfigError
 from squeezedet_ros.evaluation.evaluator import EvaluationConfig
+from squeezedet_ros.settings import check_settings, setting
 from squeezedet_ros.training.recipe import TrainingConfig
 
 CONFIGS = [EngineConfig, EvaluationConfig, SelectionConfig, TrainingConfig]

@@ -18,7 +18,7 @@ from squeezedet_ros.cli.drive_through_node import (
     DriveResult,
     prepare_environment,
 )
-from squeezedet_ros.config import check_settings, EngineConfig, Mode, SelectionConfig, setting
+from squeezedet_ros.config import EngineConfig, Mode, SelectionConfig
 from squeezedet_ros.data.bag import Bag
 from squeezedet_ros.data.interfaces import COMPRESSED_IMAGE
 from squeezedet_ros.errors import DatasetError
@@ -30,6 +30,7 @@ from squeezedet_ros.evaluation.node_record import (
     NodeFrames,
     read_played,
 )
+from squeezedet_ros.settings import check_settings, setting
 from tqdm import tqdm
 
 _ROS_MODULES = ('rclpy', 'vision_msgs')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 import json
 import os
@@ -22,6 +23,8 @@ CAMERA = 'camera'
 _PERIOD = 0.1
 _ARRIVAL_PATIENCE = 5.0
 _SETTLE_S = 1.0
+# That of Kilted.
+_RCLPY_OF_FASTDDS_3 = 9
 
 
 class DriveError(SqueezeDetError):
@@ -98,7 +101,9 @@ def prepare_environment() -> None:
     profile = find_dds_profile()
     if profile is not None:
         os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', str(profile))
-        os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', str(profile))
+        # The name that Fast DDS 2 reads; later ones warn of it.
+        if int(version('rclpy').partition('.')[0]) < _RCLPY_OF_FASTDDS_3:
+            os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', str(profile))
 
 
 def find_dds_profile() -> Path | None:

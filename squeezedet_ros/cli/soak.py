@@ -19,8 +19,8 @@ from squeezedet_ros.cli.drive_through_node import (
 from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.cli.processes import Child, Children, signals_as_interrupt
 from squeezedet_ros.cli.soak_report import Finding, Memory, MINUTE_S, SoakBooks
-from squeezedet_ros.config import check_settings, setting
 from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.settings import check_settings, setting
 
 INTERRUPTED = 130
 _PEERS = 'squeezedet_ros.ros.soak_peers'

@@ -8,10 +8,10 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
-from squeezedet_ros.config import check_settings, setting
 from squeezedet_ros.data.bag import RawMessage
 from squeezedet_ros.data.truth_message import NANOSECONDS
 from squeezedet_ros.errors import ConfigError, DatasetError, SqueezeDetError
+from squeezedet_ros.settings import check_settings, setting
 
 
 class PlaybackError(SqueezeDetError):

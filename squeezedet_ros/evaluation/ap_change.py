@@ -8,7 +8,6 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from squeezedet_ros.config import check_settings, setting
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.evaluation.average_precision import (
     DEFAULT_MIN_OVERLAP,
@@ -20,6 +19,7 @@ from squeezedet_ros.evaluation.comparison_input import POINTS, score_sections
 from squeezedet_ros.evaluation.kitti_matching import ALL, DIFFICULTIES, make_scenes
 from squeezedet_ros.evaluation.pairing import Scoring, Side
 from squeezedet_ros.evaluation.report import graded_classes
+from squeezedet_ros.settings import check_settings, setting
 from tqdm import tqdm
 
 Points = Literal['ap11', 'ap40']

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.checkpoint import load_checkpoint
-from squeezedet_ros.config import check_settings, EngineConfig, SelectionConfig, setting
+from squeezedet_ros.config import EngineConfig, SelectionConfig
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.engines.torch_engine import resolve_device
 from squeezedet_ros.evaluation.engine_comparison import compare_engines
 from squeezedet_ros.network import SqueezeDet
 from squeezedet_ros.preprocessing import fit_image, Image
+from squeezedet_ros.settings import check_settings, setting
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm

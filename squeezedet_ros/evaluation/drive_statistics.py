@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from squeezedet_ros.config import check_settings, setting
 from squeezedet_ros.data.truth_message import NANOSECONDS
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.evaluation.drive_record import FrameRecord
+from squeezedet_ros.settings import check_settings, setting
 from squeezedet_ros.tracking import Tracker
 
 FLICKER_FRAMES = 2

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from squeezedet_ros.config import check_settings, SelectionConfig, setting
+from squeezedet_ros.config import SelectionConfig
 from squeezedet_ros.data.frames import LabelledFrame, read_image, read_image_size
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detections import Detections
@@ -16,6 +16,7 @@ from squeezedet_ros.evaluation.average_precision import DEFAULT_MIN_OVERLAP
 from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
 from squeezedet_ros.named_values import read_thresholds
 from squeezedet_ros.postprocessing import drop_improbable, make_selector
+from squeezedet_ros.settings import check_settings, setting
 from tqdm import tqdm
 
 

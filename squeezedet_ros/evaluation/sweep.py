@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 from squeezedet_ros.checkpoint import write_atomically
-from squeezedet_ros.config import check_settings, SelectionConfig, setting
+from squeezedet_ros.config import SelectionConfig
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
@@ -20,6 +20,7 @@ from squeezedet_ros.evaluation.average_precision import count_matches, MatchCoun
 from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
 from squeezedet_ros.evaluation.gallery import CELL_WIDTH, draw_frame, LEGEND
 from squeezedet_ros.evaluation.report import with_rates
+from squeezedet_ros.settings import check_settings, setting
 from squeezedet_ros.visualization import contact_sheet, Image, legend, SHEET_GAP
 from tqdm import tqdm
 

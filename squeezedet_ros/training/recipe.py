@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from squeezedet_ros.config import check_settings, setting
 from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.settings import check_settings, setting
 
 Recipe = Literal['modern', 'paper']
 TrainingPrecision = Literal['float32', 'bfloat16']

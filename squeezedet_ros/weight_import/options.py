@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from squeezedet_ros.config import Architecture, ModelConfig, Padding, setting
+from squeezedet_ros.config import Architecture, ModelConfig, Padding
 from squeezedet_ros.errors import CheckpointError, ConfigError
+from squeezedet_ros.settings import setting
 from squeezedet_ros.weight_import.ports import Port
 
 
