@@ -149,4 +149,4 @@ def normalize(images: Tensor, mean: Tensor, dtype: torch.dtype) -> Tensor:
     :param mean: (3,) mean colour, blue, green, red.
     :returns: (N, 3, height, width) of ``dtype``, stored channels last.
     """
-    return (images.to(mean.dtype) - mean).to(dtype).permute(0, 3, 1, 2)
+    return images.to(mean.dtype).sub_(mean).to(dtype).permute(0, 3, 1, 2)

@@ -11,6 +11,7 @@ from squeezedet_ros.postprocessing import (
     make_selector,
     non_maximum_suppression,
     select,
+    shortlist,
     top_candidates,
 )
 import torch
@@ -183,6 +184,35 @@ def test_what_is_below_its_threshold_takes_no_place_of_the_top_n():
         found = top_candidates(raw, ANCHORS, 3, 1.0, torch.tensor(thresholds))
         assert found.labels.tolist() == [[1, 1, 0]]
         assert found.scores[0].tolist() == pytest.approx([1 / 3, 1 / 3, 0.5], abs=1e-3)
+
+
+def test_the_shortlist_by_hand():
+    raw = raw_prediction(2)
+    raw.confidence_logits.fill_(-3)  # sigmoid 0.047
+    raw.confidence_logits[0, 9] = np.log(3)  # 0.75
+    raw.confidence_logits[1, [4, 20]] = torch.tensor([0.0, np.nan])  # 0.5, and no number
+    found, anchors = shortlist(raw, ANCHORS, torch.tensor([0.5, 0.6, np.inf]))
+    assert anchors.tolist() == ANCHORS[[4, 9, 20]].tolist()
+    assert found.confidence_logits[0].tolist() == pytest.approx([-3, np.log(3), -3])
+    assert found.class_logits.shape == (2, 3, 3)
+    nothing, _ = shortlist(raw_prediction(), ANCHORS, torch.tensor([0.51]))
+    assert nothing.deltas.shape == (1, 0, 4)
+
+
+def test_the_shortlist_changes_no_candidate_above_its_threshold():
+    generator = torch.Generator().manual_seed(1)
+    raw = RawPrediction(
+        *(torch.randn(part.shape, generator=generator) * 3 for part in raw_prediction(3))
+    )
+    thresholds = torch.tensor([0.6, 0.7, 0.9])
+    everything = top_candidates(raw, ANCHORS, 20, 1.0, thresholds)
+    left, anchors = shortlist(raw, ANCHORS, thresholds)
+    assert 20 < len(anchors) < len(ANCHORS)
+    found = top_candidates(left, anchors, 20, 1.0, thresholds)
+    good = everything.scores >= thresholds[everything.labels]
+    assert bool(good.any())
+    for one, other in zip(everything, found, strict=True):
+        assert torch.equal(one[good], other[good])
 
 
 def test_a_score_that_is_no_number_is_not_ranked_away():

@@ -23,7 +23,7 @@ USED = {
     # A pair of sockets inside the process, so that a signal wakes it.
     'ros/detector_node.py': {'socket'},
     # The C library that is loaded anyway: to give memory back.
-    'engines/memory.py': {'ctypes'},
+    'memory.py': {'ctypes'},
     # The demo and the soak start the node and its peers; the C library ends them with us.
     'cli/processes.py': {'ctypes', 'subprocess'},
     # The name of an error.
@@ -94,7 +94,7 @@ def test_what_is_used_of_the_suspects_is_harmless():
     assert used == {'socket.socketpair'}
     assert ('from pickle import UnpicklingError') in ast.unparse(tree('weight_import/files.py'))
     assert 'pickle.' not in (ROOT / 'weight_import/files.py').read_text().replace('_pickle', '')
-    for path in ('engines/memory.py', 'cli/processes.py'):
+    for path in ('memory.py', 'cli/processes.py'):
         loaded = [ast.unparse(node) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
         assert [text for text in loaded if text.startswith('ctypes.')] == ['ctypes.CDLL(None)']
 

@@ -8,6 +8,7 @@ from importlib import import_module
 import sys
 
 from squeezedet_ros.errors import MissingPackageError, SqueezeDetError
+from squeezedet_ros.memory import keep_freed_memory
 
 # Command: its module here, with add_arguments(parser) and run(arguments), and its help line.
 COMMANDS = {
@@ -33,6 +34,7 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status, 2 for anything the user can mend."""
+    keep_freed_memory()
     argv = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(argv)

@@ -11,7 +11,7 @@ from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.errors import PredictionError
 from squeezedet_ros.network import RawPrediction
-from squeezedet_ros.postprocessing import Candidates, Selector, top_candidates
+from squeezedet_ros.postprocessing import Candidates, Selector, shortlist, top_candidates
 import torch
 from torch import Tensor
 
@@ -73,11 +73,18 @@ class Engine(ABC):
     def candidates(
         self, raw: RawPrediction, size: tuple[int, int], selector: Selector
     ) -> Candidates:
-        """Return the top N of each image, float32 on the CPU; ``size`` is the network's input."""
+        """
+        Return the top N of each image, or all that reach a threshold, float32 on the CPU.
+
+        :param size: of the network's input, (height, width).
+        """
         raw = RawPrediction(*(part.float() for part in raw))
         anchors = self._anchors_for(size)
         thresholds = torch.from_numpy(selector.thresholds).to(self.device)
         top_n = selector.config.top_n
+        # A GPU would have to wait to be told how many are left.
+        if self.device.type == 'cpu':
+            raw, anchors = shortlist(raw, anchors, thresholds)
         found = top_candidates(raw, anchors, top_n, self.model.exp_thresh, thresholds)
         return Candidates(*(part.cpu() for part in found))
 

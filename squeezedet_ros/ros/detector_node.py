@@ -24,8 +24,8 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.task import Future
 from squeezedet_ros.config import LiveConfig
 from squeezedet_ros.contract import DETECT, DIAGNOSTICS, ENABLE, NODE
-from squeezedet_ros.engines.memory import release_freed_memory
 from squeezedet_ros.errors import SqueezeDetError
+from squeezedet_ros.memory import keep_freed_memory, release_freed_memory
 from squeezedet_ros.ros import messages
 from squeezedet_ros.ros.parameters import NodeParameters
 from squeezedet_ros.ros.pipeline import Pipeline
@@ -279,6 +279,7 @@ def _end_now() -> NoReturn:
 
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop; return 1 where it should start but cannot."""
+    keep_freed_memory()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stopped: Future = Future()
     _on_signal(lambda: stopped.set_result(None))
