@@ -16,6 +16,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from squeezedet_ros.config import FIXED_CONFIGS, LIVE_CONFIGS, NodeConfig
+from squeezedet_ros.dds_profile import profile_variables
 import yaml
 
 from launch import LaunchContext, LaunchDescription
@@ -23,8 +24,6 @@ from launch import LaunchContext, LaunchDescription
 FIELDS = [item for config in (*FIXED_CONFIGS, *LIVE_CONFIGS) for item in fields(config)]
 CONFIG = Path(__file__).resolve().parents[1] / 'config'
 FASTDDS_PROFILE = CONFIG / 'fastdds.xml'
-# The first is read by Fast DDS 3 (Kilted and later), the second by Fast DDS 2.
-FASTDDS_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
 
 def _typed(text: str, default: object) -> Any:  # noqa: ANN401
@@ -108,7 +107,7 @@ def generate_launch_description() -> LaunchDescription:
         [
             *(
                 SetEnvironmentVariable(name, str(FASTDDS_PROFILE))
-                for name in FASTDDS_VARIABLES
+                for name in profile_variables()
                 if name not in os.environ
             ),
             *(

@@ -20,7 +20,16 @@ LAYERS = [
     {'engines', 'checkpoint', 'weight_import'},
     {'network', 'preprocessing', 'postprocessing', 'image_codec', 'visualization', 'tracking'},
     {'anchors', 'assignment', 'box_coder', 'boxes', 'detections', 'zones'},
-    {'config', 'contract', 'errors', 'model_rules', 'named_values'},
+    {
+        'config',
+        'contract',
+        'dds_profile',
+        'errors',
+        'memory',
+        'model_rules',
+        'named_values',
+        'settings',
+    },
 ]
 
 

@@ -224,6 +224,27 @@ def test_what_is_rectified_is_what_the_detector_looks_at(recording):
         assert 'image_rect:=rectified/image_raw' in request.remap_rules
 
 
+def test_a_bag_is_evaluated_through_the_node(recording, weights, tmp_path):
+    from ros_testing import picture
+    from squeezedet_ros.data.bag_writer import BagWriter
+
+    with BagWriter(tmp_path / 'my bag') as writer:
+        for index in range(3):
+            writer.write_image('eye', 1_300_000_000 * 10**9 + index * 10**8, picture(index))
+    out = tmp_path / 'out.json'
+    told = recording.run(
+        'evaluate_bag.launch.py',
+        bag=tmp_path / 'my bag',
+        report=tmp_path / 'page',
+        options=f'--mode replay --device cpu --weights {weights} --json {out}',
+    )
+    assert out.is_file(), told
+    report = json.loads(out.read_text())
+    assert report['through_node']['received'] == 3
+    assert (tmp_path / 'page' / 'drive.html').is_file()
+    assert 'no such bag' in recording.run('evaluate_bag.launch.py', bag=tmp_path / 'none')
+
+
 @pytest.mark.usefixtures('launched')
 def test_the_launch_file_starts_the_node_to_active_with_what_is_given(tmp_path):
     from rcl_interfaces.srv import GetParameters

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.metadata import version
 from importlib.util import find_spec
 import json
 import os
@@ -16,6 +15,7 @@ from squeezedet_ros.cli.processes import Child, Children
 from squeezedet_ros.data.bag_names import image_topic
 from squeezedet_ros.data.playback import read_sendings, Sending
 from squeezedet_ros.data.recording import Recording
+from squeezedet_ros.dds_profile import find_dds_profile, profile_variables
 from squeezedet_ros.errors import SqueezeDetError
 from tqdm import tqdm
 
@@ -23,8 +23,6 @@ CAMERA = 'camera'
 _PERIOD = 0.1
 _ARRIVAL_PATIENCE = 5.0
 _SETTLE_S = 1.0
-# That of Kilted.
-_RCLPY_OF_FASTDDS_3 = 9
 
 
 class DriveError(SqueezeDetError):
@@ -100,19 +98,8 @@ def prepare_environment() -> None:
     os.environ.setdefault('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
     profile = find_dds_profile()
     if profile is not None:
-        os.environ.setdefault('FASTDDS_DEFAULT_PROFILES_FILE', str(profile))
-        # The name that Fast DDS 2 reads; later ones warn of it.
-        if int(version('rclpy').partition('.')[0]) < _RCLPY_OF_FASTDDS_3:
-            os.environ.setdefault('FASTRTPS_DEFAULT_PROFILES_FILE', str(profile))
-
-
-def find_dds_profile() -> Path | None:
-    """Return the shared-memory profile of the source tree or of an installation."""
-    prefixes = [Path(item) for item in os.environ.get('AMENT_PREFIX_PATH', '').split(':') if item]
-    places = [Path(__file__).parents[2] / 'config']
-    places += [prefix / 'share/squeezedet_ros/config' for prefix in (*prefixes, Path(sys.prefix))]
-    profiles = (place / 'fastdds.xml' for place in places)
-    return next((profile for profile in profiles if profile.is_file()), None)
+        for name in profile_variables():
+            os.environ.setdefault(name, str(profile))
 
 
 def drive_through_node(drive: Drive, folder: Path) -> DriveResult:

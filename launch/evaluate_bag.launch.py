@@ -1,0 +1,42 @@
+"""
+Play a bag into a detector node and tell how good it was: `squeezedet evaluate-bag --through-node`.
+
+That command starts the node and the player itself, in a DDS domain of its own unless one is set,
+so that a drive hears no robot and no other drive. All of its options can be given.
+"""
+
+import shlex
+import sys
+
+from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
+
+from launch import LaunchContext, LaunchDescription
+
+ARGUMENTS = {
+    'bag': (None, 'rosbag2 to play: a folder, or one .mcap or .db3 file'),
+    'report': ('drive_report', 'folder for the page that shows the drive'),
+    'through_node': ('true', 'false to look at the images without DDS, one after the other'),
+    'options': ('', 'further options of `squeezedet evaluate-bag`, as one text'),
+}
+
+
+def _evaluate(context: LaunchContext) -> list[ExecuteProcess]:
+    given = context.launch_configurations
+    words = ['--report', given['report'], *shlex.split(given['options']), '--', given['bag']]
+    if given['through_node'] == 'true':
+        words = ['--through-node', *words]
+    command = [sys.executable, '-m', 'squeezedet_ros', 'evaluate-bag', *words]
+    return [ExecuteProcess(cmd=command, output='screen')]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Return the evaluation with its arguments."""
+    return LaunchDescription(
+        [
+            *(
+                DeclareLaunchArgument(name, default_value=default, description=text)
+                for name, (default, text) in ARGUMENTS.items()
+            ),
+            OpaqueFunction(function=_evaluate),
+        ]
+    )
