@@ -97,7 +97,7 @@ def test_a_zip_that_unpacks_to_gigabytes_is_refused_unread(tmp_path, suffix):
             entry.write(bytes(2**24))
     # 65 * 16 MiB, more than 1 GiB, in a thousandth of it.
     assert path.stat().st_size < 2**21
-    with pytest.raises(CheckpointError, match='holds 1090519040 bytes .* at most 1073741824'):
+    with pytest.raises(CheckpointError, match=r'holds 1090519040 bytes .* at most 1073741824'):
         read_weights_file(path)
 
 
