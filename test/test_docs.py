@@ -83,3 +83,13 @@ def test_every_page_is_in_the_navigation():
     navigation = (ROOT / 'mkdocs.yml').read_text().partition('\nnav:\n')[2]
     for page in (ROOT / 'doc').glob('*.md'):
         assert f': {page.name}\n' in navigation
+
+
+def test_extras_that_can_be_installed_are_told():
+    listed = (ROOT / 'setup.py').read_text().partition('extras_require={')[2].partition('},')[0]
+    extras = set(re.findall(r"^\s+'(\w+)': \[", listed, re.MULTILINE))
+    table = (ROOT / 'doc/install.md').read_text().partition('| extra | for |\n')[2]
+    rows = table.partition('\n\n')[0].splitlines()[1:]
+    told = {name for row in rows for name in re.findall(r'`(\w+)`', row.split('|')[1])}
+    # That of the tests is for colcon.
+    assert told == extras - {'test'}

@@ -6,8 +6,11 @@ import subprocess
 import sys
 
 from hostile import images, packed_images, weights_files, weights_names
+import numpy as np
 import pytest
 from squeezedet_ros.checkpoint import DEFAULT_WEIGHTS, load_checkpoint, resolve_weights
+from squeezedet_ros.data.bag import BagReader
+from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.frames import list_frames
 from squeezedet_ros.errors import CheckpointError, DatasetError, ImageDecodeError
 from squeezedet_ros.image_codec import decode_compressed
@@ -112,3 +115,20 @@ def test_a_coco_set_names_no_file_outside_of_it(tmp_path, name):
     (tmp_path / 'annotations' / 'instances_val.json').write_text(json.dumps(content))
     with pytest.raises(DatasetError, match='expected a file_name below'):
         list_frames(tmp_path, 'val')
+
+
+@pytest.mark.parametrize('storage', ['mcap', 'sqlite3'])
+def test_a_bag_names_no_file_outside_of_it(tmp_path, storage):
+    for name in ('bag', 'secret'):
+        with BagWriter(tmp_path / name, storage) as bag:
+            bag.write_image('front', 1, np.zeros((8, 8, 3), np.uint8))
+    (inside,) = [path for path in (tmp_path / 'bag').iterdir() if path.name != 'metadata.yaml']
+    (outside,) = [path for path in (tmp_path / 'secret').iterdir() if path.name != 'metadata.yaml']
+    outside = outside.rename(outside.with_stem('secret'))
+    metadata = tmp_path / 'bag' / 'metadata.yaml'
+    text = metadata.read_text()
+    assert inside.name in text
+    for reference in (f'../secret/{outside.name}', str(outside)):
+        metadata.write_text(text.replace(inside.name, reference))
+        with pytest.raises(DatasetError, match='files are missing'), BagReader(tmp_path / 'bag'):
+            pass

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from squeezedet_ros.config import ModelConfig
+from squeezedet_ros.errors import ConfigError
 from squeezedet_ros.preprocessing import (
     fit_image,
     fit_transform,
@@ -61,6 +62,42 @@ def test_adaptive_size_keeps_the_area_in_whole_strides():
         assert network_size(config, extreme) == (64, 7488)
         assert network_size(config, extreme[::-1]) == (7488, 64)
     assert network_size(ModelConfig(), (480, 640)) == (384, 1248)
+
+
+@pytest.mark.parametrize(
+    ('image', 'expected', 'transform'),
+    [
+        # 360 * 1.4 = 504 is halfway between 496 and 512, in floating point just below: down.
+        # Then 496 / 360 fits the whole image: 661 of 672 columns, five left free before them.
+        ((360, 480), (496, 672), FitTransform((661 / 480, 496 / 360), (5.0, 0.0))),
+        # sqrt(384 * 1248 / (375 * 1242)) = 1.014: 380.4 by 1259.8, and the limit is far.
+        ((375, 1242), (384, 1264), FitTransform((1264 / 1242, 382 / 375), (0.0, 1.0))),
+        # 64 * 1.4 = 89.6 is nearest to 96.
+        ((64, 64), (96, 96), FitTransform((1.5, 1.5), (0.0, 0.0))),
+    ],
+)
+def test_adaptive_magnifies_no_more_than_the_model_allows(image, expected, transform):
+    config = ModelConfig(fit='adaptive')
+    assert network_size(config, image) == expected
+    fitted, found = fit_image(np.zeros((*image, 3), np.uint8), config)
+    assert fitted.shape == (*expected, 3)
+    assert found == fit_transform(image, config) == transform
+    box = np.array([[8, 16, 40, 48]], np.float32)
+    (x0, y0), (x_scale, y_scale) = transform.offset, transform.scale
+    moved = found.to_network(box)
+    there = [x0 + 8 * x_scale, y0 + 16 * y_scale, x0 + 40 * x_scale, y0 + 48 * y_scale]
+    np.testing.assert_allclose(moved[0], there, rtol=1e-6)
+    np.testing.assert_allclose(found.to_source(moved), box, rtol=1e-6)
+
+
+def test_another_limit_of_magnification_counts():
+    small = ModelConfig(fit='adaptive', max_magnification=1.0)
+    assert network_size(small, (64, 64)) == (64, 64)
+    # sqrt(384 * 1248 / (360 * 480)) = 1.665: 599.5 by 799.4, with no limit before that.
+    large = ModelConfig(fit='adaptive', max_magnification=2.0)
+    assert network_size(large, (360, 480)) == (592, 800)
+    with pytest.raises(ConfigError, match=r'max_magnification must be in \[1, 16\], got 0\.5'):
+        ModelConfig(max_magnification=0.5)
 
 
 def test_letterbox_pads_with_the_mean():

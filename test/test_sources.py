@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 from squeezedet_ros.data.bag import BagReader
+from squeezedet_ros.data.coco_writer import write_coco
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.kitti_writer import write_kitti
 from squeezedet_ros.data.sources import (
@@ -85,18 +86,28 @@ def test_a_damaged_image_is_named(tmp_path, damage):
         list(folder_source(folder).frames)
 
 
-def test_a_kitti_set_brings_its_truth(tmp_path):
+@pytest.mark.parametrize('layout', ['kitti', 'coco'])
+def test_a_labelled_set_brings_its_truth(tmp_path, layout):
     truth = GroundTruth(
         np.array([[1, 2, 11, 12]], np.float32),
         ('Cyclist',),
         np.array([0.5], np.float32),
         np.array([1]),
     )
-    write_kitti(tmp_path, [Frame(0, np.full((16, 24, 3), 7, np.uint8), truth)])
+    frames = [Frame(0, np.full((16, 24, 3), 7, np.uint8), truth)]
+    if layout == 'kitti':
+        write_kitti(tmp_path, frames)
+    else:
+        write_coco(tmp_path, 'train', frames)
     [frame] = open_source(tmp_path, 'train').frames
     assert frame.truth.names == ('Cyclist',)
     np.testing.assert_array_equal(frame.truth.boxes, truth.boxes)
     assert frame.image[0, 0, 0] == 7
+
+
+def test_a_split_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(DatasetError, match="has no split 'val'"):
+        open_source(save_images(tmp_path / 'images', ['0.png']), 'val')
 
 
 def test_the_split_of_a_kitti_set_must_be_named(tmp_path):

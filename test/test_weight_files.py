@@ -1,6 +1,7 @@
 import pickle
 import subprocess
 import sys
+from zipfile import ZIP_DEFLATED, ZipFile
 
 from foreign_weights import draw_layers, pytorch_state, tensorflow_arrays, write_keras
 import numpy as np
@@ -86,6 +87,29 @@ def test_a_pickle_in_an_npz_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match='cannot be read'):
         read_weights_file(tmp_path / 'weights.npz')
     assert not trace.exists()
+
+
+@pytest.mark.parametrize('suffix', ['.npz', '.pth'])
+def test_a_zip_that_unpacks_to_gigabytes_is_refused_unread(tmp_path, suffix):
+    path = tmp_path / f'bomb{suffix}'
+    with ZipFile(path, 'w', ZIP_DEFLATED) as archive, archive.open('x.npy', 'w') as entry:
+        for _ in range(65):
+            entry.write(bytes(2**24))
+    # 65 * 16 MiB, more than 1 GiB, in a thousandth of it.
+    assert path.stat().st_size < 2**21
+    with pytest.raises(CheckpointError, match=r'holds 1090519040 bytes .* at most 1073741824'):
+        read_weights_file(path)
+
+
+def test_packed_keras_weights_of_gigabytes_are_refused_unread(tmp_path):
+    h5py = pytest.importorskip('h5py')
+    with h5py.File(tmp_path / 'bomb.h5', 'w') as file:
+        for name in 'ab':
+            # Blocks that were never written take no room, and are zeros when read.
+            file.create_dataset(name, (2**27 + 1,), 'f4', chunks=True, compression='gzip')
+    assert (tmp_path / 'bomb.h5').stat().st_size < 2**20
+    with pytest.raises(CheckpointError, match='holds 1073741832 bytes'):
+        read_weights_file(tmp_path / 'bomb.h5')
 
 
 @pytest.mark.parametrize('share', [0.0, 0.001, 0.5, 0.99])

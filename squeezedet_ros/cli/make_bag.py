@@ -14,9 +14,12 @@ from tqdm import tqdm
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        '--data', type=Path, required=True, help='KITTI-layout folder, folder of images, or video'
+        '--data',
+        type=Path,
+        required=True,
+        help="folder in KITTI's or COCO's layout, folder of images, or video",
     )
-    parser.add_argument('--split', help='split of a KITTI-layout folder')
+    parser.add_argument('--split', help="split of a folder in KITTI's or COCO's layout")
     parser.add_argument('--out', type=Path, required=True, help='folder of the bag, a new one')
     parser.add_argument('--storage', choices=STORAGES, default=STORAGES[0], help='file format')
     parser.add_argument(

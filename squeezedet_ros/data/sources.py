@@ -1,4 +1,4 @@
-"""Frames of a KITTI set, a folder of images or a video, one after the other."""
+"""Frames of a labelled set, a folder of images or a video, one after the other."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.data.bag_writer import BagWriter, Storage
-from squeezedet_ros.data.frames import read_image
+from squeezedet_ros.data.frames import list_frames, read_image
 from squeezedet_ros.data.ground_truth import GroundTruth
-from squeezedet_ros.data.kitti import IMAGE_SUFFIXES, list_frames
+from squeezedet_ros.data.kitti import IMAGE_SUFFIXES
 from squeezedet_ros.data.synthetic.drive import DriveFrame
 from squeezedet_ros.data.truth_message import NANOSECONDS
 from squeezedet_ros.errors import DatasetError, ImageDecodeError
@@ -59,9 +59,9 @@ def stamp_at(index: int, fps: float) -> int:
 
 def open_source(path: Path, split: str | None = None, fps: float | None = None) -> FrameSource:
     """
-    Return the frames of a KITTI set, a folder of images or a video, whichever the path is.
+    Return the frames of a labelled set, a folder of images or a video, whichever the path is.
 
-    :param split: split of a KITTI set.
+    :param split: split of a set in KITTI's or COCO's layout; None for images without labels.
     :param fps: frames a second; None for the video's own, or 10.
     :raises DatasetError: when there is nothing to read, or a file cannot be decoded.
     """
@@ -69,19 +69,19 @@ def open_source(path: Path, split: str | None = None, fps: float | None = None) 
         return video_source(path, fps)
     if not path.is_dir():
         raise DatasetError(f'no such folder or video: {path}')
+    if split is not None:
+        return labelled_source(path, split, fps)
     if (path / 'ImageSets').is_dir():
-        if split is None:
-            splits = sorted(item.stem for item in (path / 'ImageSets').glob('*.txt'))
-            raise DatasetError(
-                f'{path} is a KITTI set, expected the name of a split: {", ".join(splits)}'
-            )
-        return kitti_source(path, split, fps)
+        splits = sorted(item.stem for item in (path / 'ImageSets').glob('*.txt'))
+        raise DatasetError(
+            f'{path} is a KITTI set, expected the name of a split: {", ".join(splits)}'
+        )
     return folder_source(path, fps)
 
 
-def kitti_source(directory: Path, split: str, fps: float | None = None) -> FrameSource:
+def labelled_source(directory: Path, split: str, fps: float | None = None) -> FrameSource:
     """
-    Return the images and labels of a split of a KITTI set.
+    Return the images and labels of a split of a set in KITTI's or COCO's layout.
 
     :raises DatasetError: when the split or one of its files is not there.
     """

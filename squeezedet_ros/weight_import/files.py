@@ -12,7 +12,7 @@ from pathlib import Path
 from pickle import UnpicklingError
 import struct
 from typing import Any, NamedTuple
-from zipfile import BadZipFile
+from zipfile import BadZipFile, is_zipfile, ZipFile
 import zlib
 
 import numpy as np
@@ -23,6 +23,8 @@ from torch import Tensor
 
 # Under which key a .pth keeps its tensors, where they are not at its top.
 _STATE_KEYS = ('state_dict', 'model_state_dict', 'model')
+# SqueezeDet+ has 27 MB; packed zeros of a thousand times that fit a small file.
+_MOST_BYTES = 2**30
 # PyTorch checks little of what it reads: these came out of damaged files.
 _DAMAGED_PTH = (
     AssertionError,
@@ -58,18 +60,36 @@ def read_weights_file(path: Path) -> WeightsFile:
     """
     Return everything a ``.npz``, ``.h5``, ``.hdf5``, ``.pth`` or ``.pt`` file holds.
 
-    :raises CheckpointError: when the file is missing, damaged, of another format, or cannot be
-        read without running code from it.
+    :raises CheckpointError: when the file is missing, damaged, of another format, holds more than
+        1 GiB once it is unpacked, or cannot be read without running code from it.
     """
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         raise CheckpointError(f'{path} must end in one of {", ".join(_READERS)}')
     if not path.is_file():
         raise CheckpointError(f'weights must name a file, but {path} is no file')
+    if is_zipfile(path):
+        _check_size(path, _unpacked_bytes(path))
     found = reader(path)
     if not found.tensors:
         raise CheckpointError(f'{path} holds no tensors')
     return found
+
+
+def _unpacked_bytes(path: Path) -> int:
+    """Return how much a zip says that it holds; more is not unpacked of it."""
+    try:
+        with ZipFile(path) as archive:
+            return sum(item.file_size for item in archive.infolist())
+    except (OSError, BadZipFile) as error:
+        raise CheckpointError(f'{path} cannot be read as a zip of tensors: {error}') from error
+
+
+def _check_size(path: Path, size: int) -> None:
+    if size > _MOST_BYTES:
+        raise CheckpointError(
+            f'{path} holds {size} bytes once it is unpacked, expected at most {_MOST_BYTES}'
+        )
 
 
 def _read_npz(path: Path) -> WeightsFile:
@@ -101,6 +121,7 @@ def _read_hdf5(path: Path) -> WeightsFile:
 
     def keep(name: str, item: Any) -> None:  # noqa: ANN401
         if isinstance(item, h5py.Dataset):
+            _check_size(path, sum(array.nbytes for array in arrays.values()) + item.nbytes)
             arrays[name] = np.asarray(item[()])
 
     try:
