@@ -96,8 +96,8 @@ def test_arrays_without_a_place_are_refused(tmp_path, key, shape, reason):
 
 def test_pickles_and_missing_files_are_refused(tmp_path):
     np.savez(tmp_path / 'pickled.npz', x=np.array([{}], dtype=object))
-    for name in ('pickled.npz', 'none.npz'):
-        with pytest.raises(CheckpointError, match='cannot be read'):
+    for name, reason in (('pickled.npz', 'cannot be read'), ('none.npz', 'is no file')):
+        with pytest.raises(CheckpointError, match=reason):
             load_imagenet_features(network(), tmp_path / name)
 
 

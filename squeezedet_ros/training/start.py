@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 from squeezedet_ros.config import Architecture, ModelConfig, STREET_ANCHOR_SHAPES
 from squeezedet_ros.errors import CheckpointError
 from squeezedet_ros.network import SqueezeDet
 from squeezedet_ros.training.anchor_clustering import AnchorSet
 from squeezedet_ros.training.recipe import TrainingConfig
+from squeezedet_ros.weight_import.files import read_weights_file
 import torch
 from torch import nn
 
@@ -96,17 +96,13 @@ def load_imagenet_features(network: SqueezeDet, path: Path) -> list[str]:
 
     :raises CheckpointError: when the file cannot be read or an array does not fit.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f'{path} cannot be read as an .npz of arrays: {error}') from error
+    arrays = read_weights_file(path).tensors
     state = network.state_dict()
     for key, array in arrays.items():
         name = key.replace('squeeze1x1', 'squeeze')
         name = name if name.startswith('conv1.') else f'fires.{name}'
         if name not in state or state[name].shape != array.shape:
             expected = tuple(state[name].shape) if name in state else 'no such layer'
-            raise CheckpointError(f'{path}: {key} is {array.shape}, expected {expected}')
-        state[name].copy_(torch.from_numpy(array))
+            raise CheckpointError(f'{path}: {key} is {tuple(array.shape)}, expected {expected}')
+        state[name].copy_(array)
     return sorted(arrays)
