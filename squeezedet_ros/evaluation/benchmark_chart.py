@@ -91,9 +91,10 @@ def _draw_engines(panel: Any, report: Mapping[str, Any]) -> None:  # noqa: ANN40
 
 
 def _mark_limits(panel: Any, place: int, limits: Limits) -> None:  # noqa: ANN401
-    for value, colour in ((limits.product, _PRODUCT), (limits.copy, _COPY)):
+    # In the upper and the lower half, as the two may be equal.
+    for value, colour, above in ((limits.product, _PRODUCT, 0.4), (limits.copy, _COPY, -0.4)):
         if value is not None:
-            panel.plot([value] * 2, [place - 0.4, place + 0.4], color=colour, linewidth=2)
+            panel.plot([value] * 2, [place, place + above], color=colour, linewidth=2.5)
 
 
 def _finish(panel: Any, *, is_compared: bool) -> None:  # noqa: ANN401
@@ -112,7 +113,7 @@ def _finish(panel: Any, *, is_compared: bool) -> None:  # noqa: ANN401
     panel.legend(
         handles=entries, fontsize='small', ncols=3, loc='upper center', bbox_to_anchor=(0.5, -0.1)
     )
-    panel.set_xlim(0, panel.get_xlim()[1] * 1.08)
+    panel.set_xlim(0, panel.get_xlim()[1] * 1.12)
     panel.grid(axis='x', alpha=0.3)
     panel.set_axisbelow(True)
 
