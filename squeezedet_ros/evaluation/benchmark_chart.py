@@ -14,7 +14,7 @@ from squeezedet_ros.evaluation.curves import require_matplotlib
 _OWN, _PEER, _PRODUCT, _COPY = '#0072B2', '#E69F00', '#000000', '#D55E00'
 _STAGES = {'preprocess': '#56B4E9', 'network': '#0072B2', 'select': '#009E73'}
 _BYTES = {'float32': 4, 'bfloat16': 2, 'float16': 2, 'int8': 1}
-_WIDTH_INCHES, _ROW_INCHES, _PANEL_INCHES = 9.0, 0.34, 1.5
+_WIDTH_INCHES, _ROW_INCHES, _PANEL_INCHES = 9.0, 0.34, 1.3
 
 
 class Limits(NamedTuple):
@@ -129,6 +129,7 @@ def _draw_stages(panel: Any, report: Mapping[str, Any]) -> None:  # noqa: ANN401
         total['p99'], 0, 'D', color='black', ms=5, label=f'p99 of all {total["p99"]:.2f} ms'
     )
     panel.set_yticks([])
+    panel.set_ylim(-0.7, 0.7)
     panel.set_title(f'{report["engine"]}: median stages, ms')
     panel.legend(fontsize='small', ncols=4, loc='upper center', bbox_to_anchor=(0.5, -0.25))
     panel.set_xlim(0, None)
@@ -144,6 +145,6 @@ def _draw_batches(panel: Any, report: Mapping[str, Any]) -> None:  # noqa: ANN40
         panel.plot(sizes, [row[key] for row in rows.values()], style, color=_OWN, label=label)
     panel.set_xticks(sizes, list(rows))
     panel.set(title=f'{report["engine"]}: batches', xlabel='images in a batch', ylabel='images/s')
-    panel.set_ylim(0, None)
+    panel.set_ylim(0, 1.1 * max(row['forward_images_per_second'] for row in rows.values()))
     panel.grid(alpha=0.3)
     panel.legend(fontsize='small')
