@@ -43,7 +43,7 @@ def measure_message(
 def message_line(found: dict[str, Any]) -> str:
     """Return what :func:`measure_message` found as a line of text."""
     return (
-        f'on one core, {found["boxes"]} boxes: decode and select {found["select_median"]:.2f} ms, '
-        f'message {found["message_median"]:.2f}, both {found["both_median"]:.2f} '
-        f'(p99 {found["both_p99"]:.2f})'
+        f'on one core, medians of {found["boxes"]} boxes: decode and select '
+        f'{found["select_median"]:.2f} ms, message {found["message_median"]:.2f}, both {found["both_median"]:.2f} '
+        f'(least {found["both_least"]:.2f}, p99 {found["both_p99"]:.2f})'
     )

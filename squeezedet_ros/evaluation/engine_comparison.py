@@ -25,6 +25,7 @@ _PRECISIONS: dict[str, tuple[Precision, ...]] = {
 }
 _MEASURE = 'torch_eager float32'
 _PEERS = 'ultralytics'
+_SHARED = ('network', 'total', 'processor')
 
 # Takes an image to boxes and returns the seconds of its forward pass.
 _Look = Callable[[Image], float]
@@ -57,11 +58,7 @@ def compare_engines(
         row['share_of_time'] = _share(row, rows[_MEASURE], 'network_ms')
         row['share_of_processor'] = _share(row, rows[_MEASURE], 'processor_ms')
         row['shares_of_peers'] = {
-            name: {
-                'forward': _share(row, rows[name], 'network_ms'),
-                'total': _share(row, rows[name], 'total_ms'),
-            }
-            for name in names
+            name: {key: _share(row, rows[name], f'{key}_ms') for key in _SHARED} for name in names
         }
     return rows
 
@@ -151,11 +148,11 @@ def comparison_table(rows: Rows) -> str:
     peers = [key for key, row in present.items() if row.get('peer')]
     lines = [
         f'{"engine":<26}{"forward ms":>16}{"total ms":>16}{"processor ms":>16}{"of plain":>10}'
-        f'{"start s":>9}' + ''.join(f'{"of " + name:>16}' for name in peers),
+        f'{"start s":>9}' + ''.join(f'{"of " + name:>26}' for name in peers),
         f'{"":<26}'
         + f'{"least median":>16}' * 3
         + ' ' * 19
-        + f'{"forward total":>16}' * len(peers),
+        + f'{"forward total processor":>26}' * len(peers),
     ]
     for key, row in sorted(present.items(), key=lambda item: float(item[1]['share_of_time'])):
         pairs = (row[name] for name in ('network_ms', 'total_ms', 'processor_ms'))
@@ -164,7 +161,10 @@ def comparison_table(rows: Rows) -> str:
             f'{key:<26}'
             + ''.join(f'{pair["least"]:9.1f}{pair["median"]:7.1f}' for pair in pairs)
             + f'{row["share_of_time"]:10.2f}{row["start_seconds"]:9.1f}'
-            + ''.join(f'{share["forward"]:10.2f}{share["total"]:6.2f}' for share in shares)
+            + ''.join(
+                f'{share["network"]:10.2f}{share["total"]:6.2f}{share["processor"]:10.2f}'
+                for share in shares
+            )
         )
     for name in peers:
         height, width = rows[name]['input_size']

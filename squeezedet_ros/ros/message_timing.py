@@ -45,6 +45,7 @@ def time_messages(
         'boxes': len(message.detections),
         'select_median': float(np.median(select)),
         'message_median': float(np.median(build)),
+        'both_least': float((select + build).min()),
         'both_median': float(np.median(select + build)),
         'both_p99': float(np.percentile(select + build, 99)),
     }
