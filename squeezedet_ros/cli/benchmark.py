@@ -11,6 +11,7 @@ from squeezedet_ros.cli.info import add_json_option, write_json
 from squeezedet_ros.cli.message_time import measure_message, message_line
 from squeezedet_ros.cli.node_rate import NodeRateConfig, search_node_rate
 from squeezedet_ros.cli.options import add_config, read_config
+from squeezedet_ros.cli.soak import INTERRUPTED
 from squeezedet_ros.config import EngineConfig
 from squeezedet_ros.evaluation.batch_timing import batch_table
 from squeezedet_ros.evaluation.benchmark import BenchmarkConfig, run_benchmark
@@ -62,12 +63,15 @@ def run(arguments: argparse.Namespace) -> int:
         report['message'] = found
         print(message_line(found))
     if trials.node:
-        rate = report['frames_per_second']
-        report['node'] = search_node_rate(
-            weights, engine, config.image_size, rate, trials, arguments.out
-        )
-        rate, share = report['node']['rate'], f'{trials.most_lost:.0%}'
-        print(f'node: {rate:.1f} images/s with less than {share} lost')
+        speed = report['frames_per_second']
+        try:
+            found = search_node_rate(
+                weights, engine, config.image_size, speed, trials, arguments.out
+            )
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        report['node'] = found
+        print(f'node: {found["rate"]:.1f} images/s with less than {trials.most_lost:.0%} lost')
     if arguments.json:
         write_json(arguments.json, report)
     if arguments.chart:

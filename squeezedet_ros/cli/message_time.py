@@ -44,6 +44,7 @@ def message_line(found: dict[str, Any]) -> str:
     """Return what :func:`measure_message` found as a line of text."""
     return (
         f'on one core, medians of {found["boxes"]} boxes: decode and select '
-        f'{found["select_median"]:.2f} ms, message {found["message_median"]:.2f}, both {found["both_median"]:.2f} '
-        f'(least {found["both_least"]:.2f}, p99 {found["both_p99"]:.2f})'
+        f'{found["select_median"]:.2f} ms, message {found["message_median"]:.2f}, '
+        f'both {found["both_median"]:.2f} (least {found["both_least"]:.2f}, '
+        f'p99 {found["both_p99"]:.2f})'
     )
