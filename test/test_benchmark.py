@@ -6,7 +6,8 @@ import pytest
 from squeezedet_ros.checkpoint import save_checkpoint
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import ModelConfig
-from squeezedet_ros.evaluation.benchmark import forward_operations, resident_bytes
+from squeezedet_ros.evaluation.machine import resident_bytes
+from squeezedet_ros.evaluation.network_cost import model_cost
 from squeezedet_ros.network import SqueezeDet
 import torch
 
@@ -28,7 +29,7 @@ def test_operations_are_the_papers(config, size, gflop):
             module.register_forward_hook(lambda *a, each=each: extra.append(each * a[2].numel()))
     with torch.inference_mode():
         network(torch.zeros(1, 3, *size))
-    found = forward_operations(network, size) + sum(extra)
+    found = model_cost(config, size).operations + sum(extra)
     assert found / 1e9 == pytest.approx(gflop, abs=0.001)
 
 
@@ -42,6 +43,7 @@ def test_the_command_reports_every_stage(tmp_path, capsys):
     weights, report = tmp_path / 'small.safetensors', tmp_path / 'out' / 'report.json'
     save_checkpoint(SqueezeDet(ModelConfig(input_size=(64, 128), fit='adaptive')), weights)
     options = ['--frames', '5', '--image-size', '60', '140', '--device', 'cpu']
+    options += ['--batches', '1', '3', '--memory']
     assert main(['benchmark', '--weights', str(weights), '--json', str(report), *options]) == 0
     found = json.loads(report.read_text())
     stages = found['milliseconds']
@@ -50,16 +52,62 @@ def test_the_command_reports_every_stage(tmp_path, capsys):
     parts = sum(stages[name]['median'] for name in ('preprocess', 'network', 'select'))
     assert parts <= stages['total']['p99'] * 1.5
     assert found['gflop_per_frame'] == pytest.approx(10.649 * 64 * 128 / (384 * 1248), rel=0.01)
-    assert 'matrix product' in capsys.readouterr().out
+    assert set(found['batches']) == {'1', '3'}
+    for row in found['batches'].values():
+        assert 0 < row['forward_ms_least'] <= row['forward_ms_median']
+        assert row['forward_images_per_second'] == pytest.approx(1e3 / row['forward_ms_median'])
+        assert row['images_per_second'] < row['forward_images_per_second']
+    assert found['memory']['frames'] == 5
+    text = capsys.readouterr().out
+    assert 'matrix product' in text
+    assert 'to boxes' in text
+    assert ('energy cannot be read here' in text) == (not found['energy'])
+
+
+@pytest.mark.parametrize(
+    ('options', 'message'),
+    [
+        (['--peers'], 'peers needs compare'),
+        (['--batches', '4', '0'], r'batches must be in [1, 1024], got [4, 0]'),
+    ],
+)
+def test_options_that_do_not_fit_are_refused(options, message, capsys):
+    assert main(['benchmark', *options]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.ros
+def test_a_message_of_64_boxes_is_timed(tmp_path, capsys):
+    pytest.importorskip('vision_msgs')
+    weights, report = tmp_path / 'small.safetensors', tmp_path / 'report.json'
+    save_checkpoint(SqueezeDet(ModelConfig(input_size=(64, 128))), weights)
+    options = ['--frames', '3', '--image-size', '60', '140', '--device', 'cpu', '--message']
+    assert main(['benchmark', '--weights', str(weights), '--json', str(report), *options]) == 0
+    found = json.loads(report.read_text())['message']
+    assert found['boxes'] == 64
+    assert found['both_least'] <= found['both_median'] <= found['both_p99']
+    assert found['both_median'] >= max(found['select_median'], found['message_median']) > 0
+    assert 'on one core, medians of 64 boxes' in capsys.readouterr().out
 
 
 def test_engines_are_compared_and_the_absent_say_why(tmp_path, capsys):
     weights, report = tmp_path / 'small.safetensors', tmp_path / 'report.json'
     save_checkpoint(SqueezeDet(ModelConfig(input_size=(64, 128))), weights)
-    options = ['--frames', '3', '--image-size', '60', '140', '--device', 'cpu', '--compare']
+    options = [
+        '--frames',
+        '3',
+        '--image-size',
+        '60',
+        '140',
+        '--device',
+        'cpu',
+        '--compare',
+        '--peers',
+    ]
     assert main(['benchmark', '--weights', str(weights), '--json', str(report), *options]) == 0
     rows = json.loads(report.read_text())['engines']
     assert 'CUDA device' in rows['tensorrt float32']['absent'] or find_spec('onnxruntime') is None
+    assert find_spec('ultralytics') or 'pip install ultralytics' in rows['ultralytics']['absent']
     plain = rows['torch_eager float32']
     assert (plain['share_of_time'], plain['share_of_processor']) == (1, 1)
     assert plain['parity'] is None

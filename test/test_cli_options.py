@@ -22,6 +22,7 @@ class Settings:
     colour: Literal['red', 'green'] = setting('red', 'a colour', choices=Literal['red', 'green'])
     names: tuple[str, ...] = setting(('a', 'b'), 'some names')
     size: tuple[int, int] = setting((1, 2), 'a size')
+    numbers: tuple[int, ...] = setting((), 'any numbers')
     quick: bool = setting(False, 'whether to hurry')
 
     def __post_init__(self) -> None:
@@ -42,6 +43,7 @@ def test_each_kind_of_field_is_read_as_its_type():
     got = read(
         *('--whole-number', '7', '--fraction', '0.25', '--colour', 'green'),
         *('--names', 'x', 'y', 'z', '--size', '30', '40', '--quick'),
+        *('--numbers', '8', '9'),
     )
     assert got == Settings(
         whole_number=7,
@@ -49,6 +51,7 @@ def test_each_kind_of_field_is_read_as_its_type():
         colour='green',
         names=('x', 'y', 'z'),
         size=(30, 40),
+        numbers=(8, 9),
         quick=True,
     )
     assert isinstance(got.size, tuple)

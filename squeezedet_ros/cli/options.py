@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import Field, fields
-from typing import Any, TypeVar
+from typing import Any, get_args, get_type_hints, TypeVar
 
 Config = TypeVar('Config')
 
 
 def add_config(parser: argparse.ArgumentParser, config: type[Any]) -> None:
     """Add one option for each field of a config dataclass."""
+    types = get_type_hints(config)
     for item in fields(config):
         flag = '--' + item.name.replace('_', '-')
         text = item.metadata['description'].replace('%', '%%') + _bounds(item)
@@ -19,7 +20,7 @@ def add_config(parser: argparse.ArgumentParser, config: type[Any]) -> None:
                 flag, action=argparse.BooleanOptionalAction, default=item.default, help=text
             )
         elif isinstance(item.default, tuple):
-            kind = type(item.default[0]) if item.default else str
+            kind = get_args(types[item.name])[0]
             parser.add_argument(flag, nargs='+', type=kind, default=item.default, help=text)
         else:
             parser.add_argument(

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     books = SoakBooks(names)
     try:
         with signals_as_interrupt():
-            minutes = _Soak(arguments.out, config, books).run(names, parameters)
+            minutes = Soak(arguments.out, config, books).run(names, parameters)
     except KeyboardInterrupt:
         return INTERRUPTED
     if arguments.overhead:
@@ -106,10 +106,11 @@ def _print_verdict(findings: list[Finding]) -> int:
     return int(any(right is False for right, _ in findings))
 
 
-class _Soak:
+class Soak:
     """The processes of a soak, and the files they write."""
 
     def __init__(self, folder: Path, config: SoakConfig, books: SoakBooks) -> None:
+        """Begin with empty files in a folder."""
         self._folder, self._config, self._books = folder, config, books
         folder.mkdir(parents=True, exist_ok=True)
         self._paths = [folder / f'{role}.jsonl' for role in ('listener', 'cameras')]
@@ -118,7 +119,11 @@ class _Soak:
         self._positions = dict.fromkeys(self._paths, 0)
 
     def run(self, names: list[str], parameters: dict[str, object]) -> int:
-        """Return the whole minutes that were soaked."""
+        """
+        Load a node of its own, and return the whole minutes that it was.
+
+        :raises DriveError: when a process fails or the node does not become ready.
+        """
         width, height = self._config.size.split('x')
         listener_path, cameras_path = (str(path) for path in self._paths)
         load = ['--rate', str(self._config.rate), '--size', height, width]

@@ -32,6 +32,23 @@ class Finding(NamedTuple):
     text: str
 
 
+class Tally(NamedTuple):
+    """
+    The images of all cameras.
+
+    :param rate: detected a second, from the first to the last of them; 0 for fewer than two.
+    """
+
+    sent: int
+    detected: int
+    rate: float
+
+    @property
+    def lost(self) -> float:
+        """Return the share of those sent for which there was no answer."""
+        return 1 - self.detected / self.sent if self.sent else 1.0
+
+
 class SoakBooks:
     """
     What the cameras and the listener wrote, and the node's memory.
@@ -51,6 +68,7 @@ class SoakBooks:
         self._ages: dict[int, list[float]] = defaultdict(list)
         self._stages: dict[str, list[float]] = defaultdict(list)
         self._start: float | None = None
+        self._end = 0.0
 
     def add(self, event: Mapping[str, Any]) -> None:
         """Enter one line that a process wrote."""
@@ -74,10 +92,18 @@ class SoakBooks:
         milliseconds = event['milliseconds']
         if self._start is None:
             self._start = event['at']
+        self._end = event['at']
         self._ages[int((event['at'] - self._start) // MINUTE_S)].append(milliseconds['age'])
         for stage in STAGES:
             self._stages[stage].append(milliseconds[stage])
         self._stages['overhead'].append(milliseconds['total'] - milliseconds['network'])
+
+    def tally(self) -> Tally:
+        """Return how many images were sent and detected so far, and how fast."""
+        detected = self._looked_at.total()
+        seconds = 0.0 if self._start is None else self._end - self._start
+        rate = (detected - 1) / seconds if seconds else 0.0
+        return Tally(sum(self._sent.values()), detected, rate)
 
     def age_percentiles(self, minute: int) -> tuple[float, float] | None:
         """Return the 50th and 99th percentile of the age of a minute's detections, ms."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,16 +14,28 @@ from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.config import EngineConfig, SelectionConfig
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.engines.torch_engine import resolve_device
+from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.evaluation.batch_timing import time_batches
+from squeezedet_ros.evaluation.energy import find_meters
 from squeezedet_ros.evaluation.engine_comparison import compare_engines
-from squeezedet_ros.network import SqueezeDet
-from squeezedet_ros.preprocessing import fit_image, Image
+from squeezedet_ros.evaluation.machine import (
+    copy_rate,
+    matrix_product_rate,
+    page_faults,
+    resident_bytes,
+)
+from squeezedet_ros.evaluation.memory_trace import trace_memory
+from squeezedet_ros.evaluation.network_cost import model_cost
+from squeezedet_ros.preprocessing import Image, network_size
 from squeezedet_ros.settings import check_settings, setting
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
-_MATRIX_SIDE = 2048
+_PICTURES = 4
 _WARM_UP = 3
+_LEAST_ROUNDS, _FRAMES_A_ROUND = 5, 10
+_LARGEST_BATCH = 1024
+_HALVES = {'cpu': torch.bfloat16, 'cuda': torch.float16}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,96 +47,135 @@ class BenchmarkConfig:
     compare: bool = setting(
         False, 'time every engine that is present too, in turn, over as many frames'
     )
+    peers: bool = setting(
+        False,
+        'with compare: beside them the smallest YOLO models of ultralytics, with random weights, '
+        'at the same size',
+    )
+    batches: tuple[int, ...] = setting(
+        (), 'time batches of these numbers of images too, in turn, for every ten frames one round'
+    )
+    memory: bool = setting(False, 'trace what as many frames allocate, and what of it stays')
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.peers and not self.compare:
+            raise ConfigError('peers needs compare, which was not given')
+        if not all(1 <= size <= _LARGEST_BATCH for size in self.batches):
+            raise ConfigError(
+                f'batches must be in [1, {_LARGEST_BATCH}], got {list(self.batches)}'
+            )
 
 
-def matrix_product_rate(device: torch.device, repeats: int = 10) -> float:
-    """Return the best rate of a 2048-square float32 matrix product, in operations a second."""
-    left, right = (torch.rand(_MATRIX_SIDE, _MATRIX_SIDE, device=device) for _ in range(2))
+class _Timed(NamedTuple):
+    """
+    Frames that were timed.
 
-    def product() -> None:
-        torch.mm(left, right)
-        if device.type == 'cuda':
-            torch.cuda.synchronize(device)
+    :param seconds: (frames, 4) of preprocessing, forward pass, selection, and all of it.
+    :param resident: bytes before and after.
+    :param faults: (frames,) pages that the kernel gave during each.
+    """
 
-    return 2 * _MATRIX_SIDE**3 / min(_seconds(product, repeats))
-
-
-def forward_operations(network: SqueezeDet, size: tuple[int, int]) -> int:
-    """Return the floating point operations of one frame; a multiplication with addition is two."""
-    with torch.device('meta'), FlopCounterMode(display=False) as counter:
-        SqueezeDet(network.config)(torch.empty(1, 3, *size))
-    return int(counter.get_total_flops())
-
-
-def _seconds(action: Callable[[], object], repeats: int) -> list[float]:
-    for _ in range(_WARM_UP):
-        action()
-    found = []
-    for _ in range(repeats):
-        start = perf_counter()
-        action()
-        found.append(perf_counter() - start)
-    return found
-
-
-def resident_bytes(process: int | str = 'self') -> int:
-    """Return the memory a process holds, as the kernel counts it."""
-    pages = int(Path(f'/proc/{process}/statm').read_text().split()[1])
-    return pages * 4096
+    seconds: NDArray[np.float64]
+    resident: tuple[int, int]
+    faults: NDArray[np.int64]
 
 
 def run_benchmark(weights: Path, config: BenchmarkConfig, engine: EngineConfig) -> dict[str, Any]:
     """
     Time every stage over many frames; the images are noise, the work does not depend on it.
 
-    :returns: an object of JSON: milliseconds of each stage (median, p99), rates, memory.
+    :returns: an object of JSON: milliseconds of each stage (median, p99), rates, memory, energy.
     :raises CheckpointError: when the weights cannot be loaded.
     """
     network = load_checkpoint(weights)
+    model = network.config
     detector = Detector(network, SelectionConfig(plot_prob_thresh=0.0), engine)
     rng = np.random.default_rng(0)
-    images = [rng.integers(0, 256, (*config.image_size, 3), np.uint8) for _ in range(4)]
-    size = fit_image(images[0], network.config)[0].shape[:2]
+    images = [rng.integers(0, 256, (*config.image_size, 3), np.uint8) for _ in range(_PICTURES)]
+    size = network_size(model, images[0].shape[:2])
+    device = resolve_device(engine.device)
     for image in images[:_WARM_UP]:
         detector.detect([image])
-    memory, stages = _time_frames(detector, images, config.frames)
-    rate = matrix_product_rate(resolve_device(engine.device))
-    operations = forward_operations(network, (size[0], size[1]))
-    forward = float(np.median(stages['network']))
-    report = {
+    meters, unmetered = find_meters(device)
+    for meter in meters:
+        meter.start()
+    timed = _time_frames(detector, images, config.frames)
+    joules = {meter.name: meter.stop() for meter in meters}
+    cost = model_cost(model, size)
+    report: dict[str, Any] = {
         'engine': detector.describe(),
         'input_size': list(size),
         'frames': config.frames,
-        'milliseconds': {name: _summary(1e3 * values) for name, values in stages.items()},
-        'frames_per_second': 1 / float(np.median(stages['total'])),
-        'gflop_per_frame': operations / 1e9,
-        'gflops_forward': operations / forward / 1e9,
-        'gflops_matrix_product': rate / 1e9,
-        'forward_over_matrix_product': forward * rate / operations,
-        'around_the_network_ms': 1e3 * float(np.median(stages['preprocess'] + stages['select'])),
-        'resident_mib': {'start': memory[0] / 2**20, 'end': memory[1] / 2**20},
+        **_stage_figures(timed.seconds),
+        'gflop_per_frame': cost.operations / 1e9,
+        'cost': cost._asdict(),
+        'machine': _machine_limits(device),
+        'resident_mib': dict(zip(('start', 'end'), np.array(timed.resident) / 2**20, strict=True)),
+        'page_faults_per_frame': float(np.median(timed.faults)),
+        'energy': {
+            name: {
+                'joules_per_frame': total / config.frames,
+                'watts': total / float(timed.seconds[:, -1].sum()),
+            }
+            for name, total in joules.items()
+        },
+        'energy_absent': unmetered,
     }
+    report |= _rates(report)
+    if config.batches:
+        rounds = max(_LEAST_ROUNDS, config.frames // _FRAMES_A_ROUND)
+        report['batches'] = time_batches(detector, images, config.batches, rounds)
+    if config.memory:
+        report['memory'] = trace_memory(detector, images, config.frames)
     if config.compare:
-        report['engines'] = compare_engines(weights, images, config.frames, engine)
+        report['engines'] = compare_engines(
+            weights, images, config.frames, engine, peers=config.peers
+        )
     return report
 
 
-def _time_frames(
-    detector: Detector, images: list[Image], frames: int
-) -> tuple[tuple[int, int], dict[str, NDArray[np.float64]]]:
+def _machine_limits(device: torch.device) -> dict[str, float]:
+    half = _HALVES[device.type]
+    return {
+        'gflops_float32': matrix_product_rate(device) / 1e9,
+        f'gflops_{str(half).removeprefix("torch.")}': matrix_product_rate(device, half) / 1e9,
+        'copy_gb_per_second': copy_rate(device) / 1e9,
+    }
+
+
+def _stage_figures(seconds: NDArray[np.float64]) -> dict[str, Any]:
+    preprocess, network, select, total = seconds.T
+    stages = {'preprocess': preprocess, 'network': network, 'select': select, 'total': total}
+    return {
+        'milliseconds': {
+            name: {
+                'median': 1e3 * float(np.median(values)),
+                'p99': 1e3 * float(np.percentile(values, 99)),
+            }
+            for name, values in stages.items()
+        },
+        'frames_per_second': 1 / float(np.median(total)),
+        'around_the_network_ms': 1e3 * float(np.median(preprocess + select)),
+    }
+
+
+def _rates(report: dict[str, Any]) -> dict[str, float]:
+    rate = report['gflop_per_frame'] * 1e3 / report['milliseconds']['network']['median']
+    product = report['machine']['gflops_float32']
+    return {
+        'gflops_forward': rate,
+        'gflops_matrix_product': product,
+        'forward_over_matrix_product': product / rate,
+    }
+
+
+def _time_frames(detector: Detector, images: Sequence[Image], frames: int) -> _Timed:
     start = resident_bytes()
-    rows = []
+    seconds, faults = [], []
     for number in tqdm(range(frames), unit='frame', disable=None):
-        begin = perf_counter()
-        _, seconds = detector.detect_timed([images[number % len(images)]])
-        rows.append((*seconds, perf_counter() - begin))
-    columns = np.array(rows).T
-    names = ('preprocess', 'network', 'select', 'total')
-    return (start, resident_bytes()), dict(zip(names, columns, strict=True))
-
-
-def _summary(values: NDArray[np.float64]) -> dict[str, float]:
-    return {'median': float(np.median(values)), 'p99': float(np.percentile(values, 99))}
+        given, begin = page_faults(), perf_counter()
+        _, stages = detector.detect_timed([images[number % len(images)]])
+        seconds.append((*stages, perf_counter() - begin))
+        faults.append(page_faults() - given)
+    return _Timed(np.array(seconds), (start, resident_bytes()), np.array(faults))
