@@ -18,7 +18,7 @@ from squeezedet_ros.ros.messages import class_ids, detections_to_message
 from std_msgs.msg import Header
 
 _WARM_UP = 3
-# Every box passes: none is improbable, and no two of them overlap too much.
+# No two boxes overlap too much.
 _SELECTION = SelectionConfig(plot_prob_thresh=0.0, nms_thresh=1.0)
 
 
@@ -33,6 +33,10 @@ def time_messages(
     """
     detector.selection = replace(_SELECTION, top_n=boxes)
     image = np.random.default_rng(0).integers(0, 256, (*image_size, 3), np.uint8)
+    (best,) = detector.detect([image])
+    # As on the road: so many boxes reach the threshold, and the others do not.
+    weakest = float(best.scores.min())
+    detector.selection = replace(detector.selection, plot_prob_thresh=weakest)
     ids = class_ids(detector.model.classes, 'index')
     rows = []
     for _ in range(_WARM_UP + frames):
