@@ -4,6 +4,8 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
+import os
+from pathlib import Path
 import subprocess
 import sys
 
@@ -22,12 +24,14 @@ from squeezedet_ros.engines.parity import (
     Parity,
     parity_frame,
     reference_prediction,
+    TOLERANCES,
 )
 from squeezedet_ros.errors import ConfigError, DeviceError, EngineError, MissingPackageError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 import torch
 
 MODEL = ModelConfig(input_size=(96, 160))
+DATA = Path(os.environ.get('SQUEEZEDET_DATA', Path(__file__).parents[2] / 'shared' / 'data'))
 
 
 def needs(*packages):
@@ -86,6 +90,30 @@ def test_engines_say_what_the_network_says(name, architecture, padding):
             expected = network(planes)
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(one, other, atol=2e-4, rtol=1e-4)
+
+
+@lru_cache
+def seen_by(name):
+    """Return what the shipped weights see in the first 50 frames of the real drive."""
+    detector = Detector(shipped(), engine=config(name))
+    paths = sorted((DATA / 'drive').glob('*.jpg'))[:50]
+    return [detector.detect([cv2.imread(str(path))])[0] for path in paths]
+
+
+@pytest.mark.skipif(
+    not (DATA / 'drive').is_dir(), reason='needs the data folder: set SQUEEZEDET_DATA'
+)
+@pytest.mark.parametrize('name', ENGINES[1:])
+def test_engines_find_the_same_boxes_in_real_frames(name):
+    pairs = list(zip(seen_by('torch_eager'), seen_by(name), strict=True))
+    assert len(pairs) == 50
+    assert sum(len(expected) for expected, _ in pairs) > 100
+    allowed = TOLERANCES[torch.float32]
+    for expected, found in pairs:
+        assert found.labels.tolist() == expected.labels.tolist()
+        np.testing.assert_allclose(found.scores, expected.scores, rtol=0, atol=allowed.scores)
+        sides = (expected.boxes[:, 2:] - expected.boxes[:, :2]).max(1, keepdims=True)
+        assert (np.abs(found.boxes - expected.boxes) <= allowed.boxes * sides).all()
 
 
 @pytest.mark.parametrize('name', ENGINES)
