@@ -9,7 +9,7 @@ import os
 import signal
 import socket
 import sys
-from threading import Thread
+from threading import Event, Thread
 import time
 from typing import NoReturn
 
@@ -21,7 +21,6 @@ from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.signals import SignalHandlerOptions
-from rclpy.task import Future
 from squeezedet_ros.config import LiveConfig
 from squeezedet_ros.contract import DETECT, DIAGNOSTICS, ENABLE, NODE
 from squeezedet_ros.errors import SqueezeDetError
@@ -240,7 +239,7 @@ class DetectorNode(LifecycleNode):
         self._diagnostics.publish(messages.status_array(header, statuses))
 
 
-def _on_signal(stop: Callable[[], None]) -> None:
+def _on_signal(stop: Callable[[], object]) -> None:
     """
     Call ``stop`` from a thread of its own on the first SIGINT or SIGTERM.
 
@@ -281,15 +280,18 @@ def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop; return 1 where it should start but cannot."""
     keep_freed_memory()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    stopped: Future = Future()
-    _on_signal(lambda: stopped.set_result(None))
+    stopped = Event()
     executor = SingleThreadedExecutor()
+    # As a task, since only work ends the executor's wait.
+    _on_signal(lambda: executor.create_task(stopped.set))
     node = DetectorNode()
     executor.add_node(node)
     try:
         if not node.start():
             return 1
-        executor.spin_until_future_complete(stopped)
+        # Not spin_until_future_complete: it adds a callback to the future at every message.
+        while rclpy.ok() and not stopped.is_set():
+            executor.spin_once()
     finally:
         node.close(_LAST_BATCH_PATIENCE_S)
         executor.shutdown()
