@@ -49,7 +49,8 @@ KITTI_ANCHOR_SHAPES = (
     (72.0, 43.0),
 )
 
-# (width, height), k-means with IOU distance over the street labels at the scale of fit adaptive.
+# (width, height), k-means with IOU distance over the street labels at the scale of fit adaptive
+# without a limit.
 STREET_ANCHOR_SHAPES = (
     (32.0, 28.0),
     (18.0, 55.0),

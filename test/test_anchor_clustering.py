@@ -104,4 +104,4 @@ def test_street_shapes_fit_the_street():
         mean_best_overlap(shapes, np.array(anchors))
         for anchors in (KITTI_ANCHOR_SHAPES, STREET_ANCHOR_SHAPES, cluster_shapes(shapes, 9))
     ]
-    np.testing.assert_allclose(overlaps, [0.635, 0.688, 0.716], atol=0.003)
+    np.testing.assert_allclose(overlaps, [0.629, 0.682, 0.718], atol=0.003)

@@ -61,7 +61,7 @@ def test_train_evaluate_and_go_on(data, small, tmp_path, capsys):
     ('more', 'reason'),
     [
         (('--split', 'none'), "no split 'none'"),
-        (('--features', 'none.npz'), 'cannot be read'),
+        (('--features', 'none.npz'), 'none.npz is no file'),
         (('--device', 'cuda:99'), 'cuda:99 was asked for'),
         (('--epochs', '-1'), 'epochs must be in'),
         (('--frozen', 'fire99'), "got 'fire99'"),

@@ -60,7 +60,15 @@ THIRD_PARTY = {
     'tqdm': ('python3-tqdm', 'tqdm'),
 }
 # Never required: for type checkers, or used where it is installed.
-OPTIONAL = {'_typeshed', 'foxglove_msgs', 'onnx', 'onnxruntime', 'openvino'}
+OPTIONAL = {
+    '_typeshed',
+    'foxglove_msgs',
+    'onnx',
+    'onnxruntime',
+    'openvino',
+    'pynvml',
+    'ultralytics',
+}
 # Comes with launch, which comes with ROS 2.
 LAUNCH_ONLY = {'python3-yaml': 'yaml'}
 
