@@ -1,11 +1,10 @@
 from itertools import product
 import json
-import os
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from real_data import DATA
 from squeezedet_ros.config import KITTI_ANCHOR_SHAPES, ModelConfig, STREET_ANCHOR_SHAPES
 from squeezedet_ros.data.frames import list_frames
 from squeezedet_ros.data.kitti import KittiFrame
@@ -19,9 +18,7 @@ from squeezedet_ros.training.anchor_clustering import (
     shape_overlaps,
 )
 
-STREET = Path(
-    os.environ.get('SQUEEZEDET_DATA', Path(__file__).parents[2] / 'shared' / 'data')
-).joinpath('street')
+STREET = DATA / 'street'
 
 
 def test_overlap_by_hand():

@@ -2,13 +2,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from pathlib import Path
 import sys
 
 import cv2
 import numpy as np
 import pytest
+from real_data import DATA
 from squeezedet_ros.checkpoint import save_checkpoint
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
@@ -25,9 +24,7 @@ from squeezedet_ros.network import SqueezeDet
 import torch
 
 CLASSES = ('car', 'pedestrian', 'cyclist')
-STREET = Path(
-    os.environ.get('SQUEEZEDET_DATA', Path(__file__).parents[2] / 'shared' / 'data')
-).joinpath('street')
+STREET = DATA / 'street'
 
 
 @pytest.fixture(scope='module')

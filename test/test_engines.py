@@ -4,14 +4,13 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
-import os
-from pathlib import Path
 import subprocess
 import sys
 
 import cv2
 import numpy as np
 import pytest
+from real_data import DATA
 from squeezedet_ros.checkpoint import load_checkpoint, resolve_weights
 from squeezedet_ros.config import EngineConfig, ModelConfig
 from squeezedet_ros.detector import Detector
@@ -31,7 +30,6 @@ from squeezedet_ros.network import RawPrediction, SqueezeDet
 import torch
 
 MODEL = ModelConfig(input_size=(96, 160))
-DATA = Path(os.environ.get('SQUEEZEDET_DATA', Path(__file__).parents[2] / 'shared' / 'data'))
 
 
 def needs(*packages):

@@ -1,8 +1,6 @@
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
+from real_data import DATA
 from squeezedet_ros.config import KITTI_ANCHOR_SHAPES, ModelConfig, STREET_ANCHOR_SHAPES
 from squeezedet_ros.errors import CheckpointError, ConfigError
 from squeezedet_ros.network import SqueezeDet
@@ -11,7 +9,6 @@ from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.start import initial_network, load_imagenet_features, with_classes
 import torch
 
-DATA = Path(os.environ.get('SQUEEZEDET_DATA', Path(__file__).parents[2] / 'shared' / 'data'))
 FEATURES = DATA / 'weights' / 'squeezenet_v1.1_imagenet.npz'
 
 

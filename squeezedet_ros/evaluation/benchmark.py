@@ -129,9 +129,8 @@ def run_benchmark(weights: Path, config: BenchmarkConfig, engine: EngineConfig) 
     if config.memory:
         report['memory'] = trace_memory(detector, images, config.frames)
     if config.compare:
-        report['engines'] = compare_engines(
-            weights, images, config.frames, engine, peers=config.peers
-        )
+        peer_size = size if config.peers else None
+        report['engines'] = compare_engines(weights, images, config.frames, engine, peer_size)
     return report
 
 

@@ -16,7 +16,7 @@ from squeezedet_ros.detector import Detector
 from squeezedet_ros.engines.torch_engine import resolve_device
 from squeezedet_ros.errors import DeviceError, EngineError, MissingPackageError
 from squeezedet_ros.evaluation.peers import load_peers
-from squeezedet_ros.preprocessing import Image, network_size
+from squeezedet_ros.preprocessing import Image
 from tqdm import tqdm
 
 _PRECISIONS: dict[str, tuple[Precision, ...]] = {
@@ -33,13 +33,17 @@ Rows = dict[str, dict[str, Any]]
 
 
 def compare_engines(
-    weights: Path, images: Sequence[Image], frames: int, config: EngineConfig, *, peers: bool
+    weights: Path,
+    images: Sequence[Image],
+    frames: int,
+    config: EngineConfig,
+    peer_size: tuple[int, int] | None,
 ) -> Rows:
     """
     Time each engine in each precision, one frame of each in turn, so that all meet one load.
 
     :param config: of the device and the threads.
-    :param peers: time YOLO models of ultralytics too, at the same size of the network's input.
+    :param peer_size: (height, width) at which YOLO models of ultralytics are timed too.
     :returns: by engine and precision, or by the name of a peer, an object of JSON: milliseconds
         of the forward pass and from image to boxes, processor time of a frame, shares of those of
         the plain network and of each peer, start-up, parity; of one that is not to be had, only
@@ -48,10 +52,10 @@ def compare_engines(
     rows: Rows = {}
     looks = dict(_engines(weights, images[0], config, rows))
     names = []
-    if peers:
-        size = network_size(load_checkpoint(weights).config, images[0].shape[:2])
-        looks |= _peers(images[0], size, config, rows)
-        names = [key for key, row in rows.items() if row.get('peer')]
+    if peer_size:
+        peers = _peers(images[0], peer_size, config, rows)
+        looks |= peers
+        names = list(peers)
     for key, columns in _time(looks, images, frames).items():
         rows[key] |= columns
     for row in (rows[key] for key in looks):
