@@ -9,6 +9,7 @@ import shlex
 import sys
 
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
+import yaml
 
 from launch import LaunchContext, LaunchDescription
 
@@ -23,7 +24,7 @@ ARGUMENTS = {
 def _evaluate(context: LaunchContext) -> list[ExecuteProcess]:
     given = context.launch_configurations
     words = ['--report', given['report'], *shlex.split(given['options']), '--', given['bag']]
-    if given['through_node'] == 'true':
+    if yaml.safe_load(given['through_node']):
         words = ['--through-node', *words]
     command = [sys.executable, '-m', 'squeezedet_ros', 'evaluate-bag', *words]
     return [ExecuteProcess(cmd=command, output='screen')]
