@@ -94,10 +94,8 @@ def pool(x: Tensor, padding: Padding) -> Tensor:
 
 
 def pad_input(pixels: Tensor, kernel: int, padding: Padding) -> Tensor:
-    """Pad what goes into conv1, whose kernel is a square of ``kernel``."""
-    if padding == 'same':
-        return _pad_same(pixels, kernel, 0.0)
-    return F.pad(pixels, (kernel // 2,) * 4) if padding == 'symmetric' else pixels
+    """Pad what goes into conv1, as far as it does not do so itself: its two sides differ."""
+    return _pad_same(pixels, kernel, 0.0) if padding == 'same' else pixels
 
 
 def _pad_same(x: Tensor, kernel: int, value: float) -> Tensor:
@@ -114,7 +112,8 @@ class SqueezeDet(nn.Module):
         self.config = config
         channels, self.pool_after, fires = _LAYERS[config.architecture]
         kernel = STEM_KERNELS[config.architecture][0]
-        self.conv1 = nn.Conv2d(3, channels, kernel, stride=2)
+        border = kernel // 2 if config.padding == 'symmetric' else 0
+        self.conv1 = nn.Conv2d(3, channels, kernel, stride=2, padding=border)
         self.fires = nn.ModuleDict()
         for number, (squeeze, expand1x1, expand3x3) in enumerate(fires, 2):
             self.fires[f'fire{number}'] = Fire(channels, squeeze, expand1x1, expand3x3)
