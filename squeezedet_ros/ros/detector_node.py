@@ -24,7 +24,7 @@ from rclpy.signals import SignalHandlerOptions
 from squeezedet_ros.config import LiveConfig
 from squeezedet_ros.contract import DETECT, DIAGNOSTICS, ENABLE, NODE
 from squeezedet_ros.errors import SqueezeDetError
-from squeezedet_ros.memory import keep_freed_memory, release_freed_memory
+from squeezedet_ros.memory import release_freed_memory
 from squeezedet_ros.ros import messages
 from squeezedet_ros.ros.parameters import NodeParameters
 from squeezedet_ros.ros.pipeline import Pipeline
@@ -276,9 +276,8 @@ def _end_now() -> NoReturn:
     os._exit(0)
 
 
-def main(args: list[str] | None = None) -> int:
+def run(args: list[str] | None) -> int:
     """Run the node until it is told to stop; return 1 where it should start but cannot."""
-    keep_freed_memory()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     stopped = Event()
     executor = SingleThreadedExecutor()
@@ -298,7 +297,3 @@ def main(args: list[str] | None = None) -> int:
         node.destroy_node()
         rclpy.shutdown()
     _end_now()
-
-
-if __name__ == '__main__':
-    sys.exit(main())
