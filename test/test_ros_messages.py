@@ -47,6 +47,20 @@ def test_an_object_that_is_known_has_its_id():
     assert [detection.id for detection in message.detections] == ['12', '', '3']
 
 
+def test_spare_messages_are_filled_again_and_nothing_of_them_is_left():
+    rng = np.random.default_rng(0)
+    spare = []
+    for count, ids in ((3, np.array([7, 0, 9])), (1, None), (0, None), (4, np.arange(4))):
+        boxes, scores = rng.uniform(0, 90, (count, 4)), rng.uniform(0, 1, count)
+        labels = rng.integers(0, 3, count)
+        found = Detections(boxes.astype(np.float32), scores.astype(np.float32), labels, ids)
+        own = Header(frame_id=f'lens {count}')
+        message = messages.detections_to_message(found, own, ['0', '1', '2'], spare)
+        assert message == messages.detections_to_message(found, own, ['0', '1', '2'])
+        assert all(one is other for one, other in zip(message.detections, spare, strict=False))
+    assert len(spare) == 4
+
+
 def test_nothing_seen_is_an_array_without_detections():
     message = messages.detections_to_message(Detections.empty(), header(), [])
     assert message.header == header()

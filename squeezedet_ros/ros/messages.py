@@ -43,42 +43,41 @@ def class_ids(classes: Sequence[str], class_id_format: ClassIdFormat) -> list[st
 
 
 def detections_to_message(
-    detections: Detections, header: Header, ids: Sequence[str]
+    detections: Detections,
+    header: Header,
+    ids: Sequence[str],
+    spare: list[Detection2D] | None = None,
 ) -> Detection2DArray:
     """
     Return the array of one image; it and each detection carry the image's header.
 
     :param ids: ``class_id`` by label.
+    :param spare: messages that this function made before and nobody reads any more: they are
+        filled again, since to make one takes far longer; new ones are added to them.
     :returns: with the decimal id of each tracked object, empty where it has none.
     """
-    message = Detection2DArray(header=header)
-    centres = (detections.boxes[:, :2].astype(float) + detections.boxes[:, 2:]) / 2
-    sizes = detections.boxes[:, 2:].astype(float) - detections.boxes[:, :2]
-    message.detections = [
-        _detection(header, ids[label], score, centre, size)
-        for label, score, centre, size in zip(
-            detections.labels.tolist(),
-            detections.scores.tolist(),
-            centres.tolist(),
-            sizes.tolist(),
-            strict=True,
-        )
-    ]
-    if detections.ids is not None:
-        for detection, tracked in zip(message.detections, detections.ids.tolist(), strict=True):
-            detection.id = str(tracked) if tracked else ''
-    return message
-
-
-def _detection(
-    header: Header, class_id: str, score: float, centre: list[float], size: list[float]
-) -> Detection2D:
-    result = ObjectHypothesisWithPose()
-    result.hypothesis.class_id = class_id
-    result.hypothesis.score = score
-    message = Detection2D(header=header, results=[result])
-    message.bbox.center.position.x, message.bbox.center.position.y = centre
-    message.bbox.size_x, message.bbox.size_y = size
+    spare = [] if spare is None else spare
+    while len(spare) < len(detections):
+        spare.append(Detection2D(results=[ObjectHypothesisWithPose()]))
+    boxes = detections.boxes.astype(float)
+    numbers = [0] * len(detections) if detections.ids is None else detections.ids.tolist()
+    message = Detection2DArray(header=header, detections=spare[: len(detections)])
+    for detection, label, score, centre, size, number in zip(
+        message.detections,
+        detections.labels.tolist(),
+        detections.scores.tolist(),
+        ((boxes[:, :2] + boxes[:, 2:]) / 2).tolist(),
+        (boxes[:, 2:] - boxes[:, :2]).tolist(),
+        numbers,
+        strict=True,
+    ):
+        detection.header = header
+        detection.id = str(number) if number else ''
+        hypothesis = detection.results[0].hypothesis
+        hypothesis.class_id, hypothesis.score = ids[label], score
+        position = detection.bbox.center.position
+        position.x, position.y = centre
+        detection.bbox.size_x, detection.bbox.size_y = size
     return message
 
 

@@ -23,6 +23,7 @@ from squeezedet_ros.ros.overlay import OverlayPainter
 from squeezedet_ros.ros.rate_limit import RateLimit
 from squeezedet_ros.ros.rules import Rules
 from squeezedet_ros.ros.scheduling import Frame, FrameAges, FrameQueue, Outcome
+from vision_msgs.msg import Detection2D
 
 # What pixels and a forward pass are known to raise: no memory, a lost device, an absurd shape.
 _FAILURES = (RuntimeError, ValueError, MemoryError, PredictionError, cv2.error)
@@ -70,6 +71,7 @@ class FrameWorker:
         self._is_live = config.mode == 'live'
         self._rates = {name: RateLimit() for name in cameras}
         self._ids = messages.class_ids(detector.model.classes, config.class_id_format)
+        self._spare: list[Detection2D] = []
         self._painter = OverlayPainter(detector.model.classes)
         self._queue: FrameQueue[Frame] = FrameQueue(every=config.mode == 'replay')
         self._ages = {name: FrameAges() for name in cameras}
@@ -247,7 +249,7 @@ class FrameWorker:
             tracked = perf_counter()
             look.stages_ms['track'] = (tracked - started) * 1000
             started = tracked
-        message = messages.detections_to_message(detections, header, self._ids)
+        message = messages.detections_to_message(detections, header, self._ids, self._spare)
         with self._telling:
             if id(look.frame) not in self._in_hand:
                 return
