@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.engines.choice import choose_engine, EngineChoice
 from squeezedet_ros.network import RawPrediction, SqueezeDet
-from squeezedet_ros.postprocessing import Candidates, make_selector, select, Selector
+from squeezedet_ros.postprocessing import make_selector, select, Selector
 from squeezedet_ros.preprocessing import fit_image, FitTransform, Image
 
 
@@ -152,9 +153,7 @@ class Detector:
         sizes = [(image.shape[0], image.shape[1]) for image in map(_checked, images)]
         fitted = [fit_image(image, self.model) for image in images]
         groups = _group_by_size([pixels for pixels, _ in fitted])
-        inputs = [
-            self._engine.prepare(np.stack([fitted[row][0] for row in rows])) for rows in groups
-        ]
+        inputs = [self._engine.prepare([fitted[row][0] for row in rows]) for rows in groups]
         prepared = perf_counter()
         outputs = [self._engine.forward(pixels) for pixels in inputs]
         seconds = StageSeconds(prepared - start, perf_counter() - prepared, 0.0)
@@ -165,9 +164,9 @@ class Detector:
         for rows, raw in zip(look.groups, look.outputs, strict=True):
             height, width, _ = look.fitted[rows[0]][0].shape
             found = self._engine.candidates(raw, (height, width), selector)
-            for position, row in enumerate(rows):
+            for row, candidates in zip(rows, found, strict=True):
                 transform = look.fitted[row][1]
-                boxes = _source_detections(found, position, transform, look.sizes[row])
+                boxes = _in_source(candidates, transform, look.sizes[row])
                 results[row] = select(boxes, selector)
         return results
 
@@ -188,21 +187,17 @@ def _group_by_size(fitted: list[Image]) -> list[list[int]]:
     return list(rows.values())
 
 
-def _source_detections(
-    found: Candidates, position: int, transform: FitTransform, image_size: tuple[int, int]
+def _in_source(
+    found: Detections, transform: FitTransform, image_size: tuple[int, int]
 ) -> Detections:
     """
-    Return one image's candidates in source pixels, clipped to the image.
+    Return candidates in source pixels, clipped to the image.
 
     Labels name the last pixel inside a box and training adds one to it; here that one is taken
     off again.
     """
-    boxes = transform.to_source(found.boxes[position].numpy())
+    boxes = transform.to_source(found.boxes)
     boxes[:, 2:] -= 1
     height, width = image_size
     limit = np.array([width - 1, height - 1] * 2, np.float32)
-    return Detections(
-        np.clip(boxes, 0, limit),
-        found.scores[position].numpy(),
-        found.labels[position].numpy(),
-    )
+    return replace(found, boxes=np.clip(boxes, 0, limit))

@@ -4,38 +4,25 @@ Boxes out: decode, keep the top N, threshold, suppress.
 The reference (nn_skeleton.py, filter_prediction; demo.py) has one threshold for all classes and
 applies it last. Here each class may have its own, and what is below it neither takes a place of
 the top N nor is suppressed. With one threshold the result is the reference's: a box below it is
-weaker than every box above it, and only stronger boxes take places and suppress. ``N`` images,
-``A`` anchors, ``C`` classes.
+weaker than every box above it, and only stronger boxes take places and suppress.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from squeezedet_ros.box_coder import decode
-from squeezedet_ros.boxes import cxcywh_to_xyxy
 from squeezedet_ros.config import NmsVariant, SelectionConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.named_values import check_known, read_names, read_thresholds
-from squeezedet_ros.network import RawPrediction
-from torch import Tensor
+from squeezedet_ros.shortlist import Shortlist
 
-
-class Candidates(NamedTuple):
-    """
-    The best boxes of each image, by descending score down to the thresholds of their classes.
-
-    :param boxes: (N, top_n, 4) xyxy in network pixels.
-    :param scores: (N, top_n) class probability times confidence.
-    :param labels: (N, top_n) int64 class index.
-    """
-
-    boxes: Tensor
-    scores: Tensor
-    labels: Tensor
+# A confidence that float32 does not tell from 1, and what a logit is off by for other roundings.
+_CERTAIN = 1 - 1e-7
+_ROUNDING = 1e-3
 
 
 class Selector(NamedTuple):
@@ -52,6 +39,12 @@ class Selector(NamedTuple):
     def least_score(self) -> float:
         """Return the least score that any detection can have."""
         return float(self.thresholds.min())
+
+    @property
+    def least_logit(self) -> float:
+        """Return the least logit of a confidence that can give that score, rounded down."""
+        least = min(self.least_score, _CERTAIN)
+        return math.log(least / (1 - least)) - _ROUNDING if least > 0 else -math.inf
 
 
 def make_selector(config: SelectionConfig, classes: Sequence[str]) -> Selector:
@@ -71,45 +64,38 @@ def make_selector(config: SelectionConfig, classes: Sequence[str]) -> Selector:
     return Selector(config, np.array(thresholds, np.float32))
 
 
-def class_probabilities(raw: RawPrediction) -> Tensor:
-    """Return (N, A, C): softmax over the classes times sigmoid of the confidence."""
-    return raw.class_logits.softmax(-1) * raw.confidence_logits.sigmoid()[..., None]
-
-
-def shortlist(
-    raw: RawPrediction, anchors: Tensor, thresholds: Tensor
-) -> tuple[RawPrediction, Tensor]:
+def top_candidates(found: Shortlist, selector: Selector, exp_thresh: float) -> Detections:
     """
-    Leave out the anchors that reach no threshold in any image, by their confidence alone.
+    Decode the ``top_n`` most probable anchors of an image that reach their threshold.
 
-    It is the most that their score can be. Of the 17,000 of an image some hundred are left.
-
-    :param anchors: (A, 4).
-    :param thresholds: (C,) least score by label.
-    :returns: what is left of both, in the same order.
+    :param exp_thresh: the log of a ratio of sizes above which it grows straight on.
+    :returns: boxes in network pixels, xyxy, by descending score and then in the anchors' order.
     """
-    # Not a number is below no threshold: it is left, to be seen.
-    possible = ~(raw.confidence_logits.sigmoid() < thresholds.min())
-    kept = possible.any(0).nonzero()[:, 0]
-    return RawPrediction(*(part[:, kept] for part in raw)), anchors[kept]
+    logits = found.class_logits
+    labels = logits.argmax(1)
+    # Softmax of the greatest times the sigmoid, neither of which can overflow like this.
+    exponentials = np.exp(logits - logits.max(1, keepdims=True))
+    scores = np.exp(-np.logaddexp(0, -found.confidence_logits)) / exponentials.sum(1)
+    good = np.flatnonzero(scores >= selector.thresholds[labels])
+    best = good[np.argsort(-scores[good], kind='stable')[: selector.config.top_n]]
+    boxes = _decode(found.deltas[best], found.anchors[best], exp_thresh)
+    return Detections(boxes, scores[best], labels[best])
 
 
-def top_candidates(
-    raw: RawPrediction, anchors: Tensor, top_n: int, exp_thresh: float, thresholds: Tensor
-) -> Candidates:
+def _decode(
+    deltas: NDArray[np.float32], anchors: NDArray[np.float32], exp_thresh: float
+) -> NDArray[np.float32]:
     """
-    Decode the ``top_n`` most probable anchors of each image, on the device they are on.
+    Return xyxy of what :func:`squeezedet_ros.box_coder.decode` makes of a few anchors.
 
-    :param anchors: (A, 4) cxcywh in network pixels.
-    :param thresholds: (C,) least score by label; what is below it comes last and in any order.
+    Here in NumPy: after a forward pass, which leaves nothing in the caches, each operation of
+    PyTorch takes some ten times as long as one of NumPy.
     """
-    scores, labels = class_probabilities(raw).max(-1)
-    ranks = scores.masked_fill(scores < thresholds[labels], -1.0)
-    _, index = ranks.topk(min(top_n, scores.shape[1]), dim=1)
-    scores = scores.gather(1, index)
-    deltas = raw.deltas.gather(1, index[..., None].expand(-1, -1, 4))
-    boxes = decode(deltas.to(anchors.dtype), anchors[index], exp_thresh)
-    return Candidates(cxcywh_to_xyxy(boxes), scores, labels.gather(1, index))
+    centres, sizes = anchors[:, :2] + deltas[:, :2] * anchors[:, 2:], deltas[:, 2:]
+    slope = math.exp(exp_thresh)
+    grown = np.exp(np.minimum(sizes, exp_thresh)) + slope * np.maximum(sizes - exp_thresh, 0)
+    halves = anchors[:, 2:] * grown / 2
+    return np.concatenate([centres - halves, centres + halves], 1)
 
 
 def iou_matrix_xyxy(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -126,26 +112,31 @@ def iou_matrix_xyxy(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def non_maximum_suppression(
-    boxes: NDArray[np.float32], threshold: float, variant: NmsVariant
+    boxes: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    threshold: float,
+    variant: NmsVariant,
 ) -> NDArray[np.bool_]:
     """
-    Return which boxes of one class survive.
+    Return which boxes survive those of their own class.
 
     ``greedy`` drops a box that overlaps a surviving better one; ``reference`` drops a box that
     overlaps any better one, dropped or not (BichenWuUCB/squeezeDet@e7c0860:src/utils/util.py,
     nms).
 
     :param boxes: (N, 4) xyxy, by descending score.
+    :param labels: (N,).
     :param threshold: greatest intersection over union that two boxes may keep.
     :returns: (N,) mask.
     """
-    overlaps = np.triu(iou_matrix_xyxy(boxes) > threshold, 1)
+    rivals = (iou_matrix_xyxy(boxes) > threshold) & (labels[:, None] == labels)
+    rivals = np.triu(rivals, 1)
     if variant == 'reference':
-        return np.asarray(~overlaps.any(0), np.bool_)
+        return np.asarray(~rivals.any(0), np.bool_)
     keep = np.ones(len(boxes), np.bool_)
-    for better, row in enumerate(overlaps):
+    for better in np.flatnonzero(rivals.any(1)):
         if keep[better]:
-            keep &= ~row
+            keep &= ~rivals[better]
     return keep
 
 
@@ -157,11 +148,8 @@ def drop_improbable(detections: Detections, thresholds: NDArray[np.float32]) -> 
 def select(candidates: Detections, selector: Selector) -> Detections:
     """Drop what is below its threshold, then suppress within each class; order is kept."""
     candidates = drop_improbable(candidates, selector.thresholds)
-    keep = np.zeros(len(candidates), np.bool_)
-    for label in np.unique(candidates.labels):
-        rows = np.flatnonzero(candidates.labels == label)
-        survivors = non_maximum_suppression(
-            candidates.boxes[rows], selector.config.nms_thresh, selector.config.nms_variant
-        )
-        keep[rows[survivors]] = True
+    config = selector.config
+    keep = non_maximum_suppression(
+        candidates.boxes, candidates.labels, config.nms_thresh, config.nms_variant
+    )
     return candidates.select(keep)

@@ -82,7 +82,7 @@ def test_engines_say_what_the_network_says(name, architecture, padding):
     rng = np.random.default_rng(0)
     for shape in ((1, 96, 160, 3), (2, 97, 131, 3)):
         images = rng.integers(0, 256, shape, np.uint8)
-        found = engine.forward(engine.prepare(images))
+        found = engine.forward(engine.prepare(list(images)))
         with torch.inference_mode():
             planes = (torch.from_numpy(images).float() - mean).permute(0, 3, 1, 2)
             expected = network(planes)
@@ -118,9 +118,9 @@ def test_engines_find_the_same_boxes_in_real_frames(name):
 def test_a_prediction_outlives_the_next(name):
     engine = choose_engine(make_network(), config(name)).engine
     images = np.random.default_rng(0).integers(0, 256, (2, 96, 160, 3), np.uint8)
-    first = engine.forward(engine.prepare(images[:1]))
+    first = engine.forward(engine.prepare([images[0]]))
     before = [part.clone() for part in first]
-    engine.forward(engine.prepare(images[1:]))
+    engine.forward(engine.prepare([images[1]]))
     assert all(torch.equal(one, other) for one, other in zip(first, before, strict=True))
 
 

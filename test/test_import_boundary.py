@@ -18,7 +18,15 @@ LAYERS = [
     {'training', 'evaluation', 'data'},
     {'detector'},
     {'engines', 'checkpoint', 'weight_import'},
-    {'network', 'preprocessing', 'postprocessing', 'image_codec', 'visualization', 'tracking'},
+    {
+        'network',
+        'preprocessing',
+        'postprocessing',
+        'shortlist',
+        'image_codec',
+        'visualization',
+        'tracking',
+    },
     {'anchors', 'assignment', 'box_coder', 'boxes', 'detections', 'zones'},
     {
         'config',

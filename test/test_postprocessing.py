@@ -1,26 +1,26 @@
 import numpy as np
 import pytest
 from squeezedet_ros.anchors import make_anchors
+from squeezedet_ros.box_coder import decode
+from squeezedet_ros.boxes import cxcywh_to_xyxy
 from squeezedet_ros.config import ModelConfig, SelectionConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.errors import ConfigError
-from squeezedet_ros.network import RawPrediction
 from squeezedet_ros.postprocessing import (
-    class_probabilities,
     iou_matrix_xyxy,
     make_selector,
     non_maximum_suppression,
     select,
-    shortlist,
     top_candidates,
 )
+from squeezedet_ros.shortlist import Shortlist
 import torch
 
 # The chain of the facts: each box overlaps the next at 0.538, the first and last at 0.25.
 CHAIN = np.array([[cx - 50, 0, cx + 50, 100] for cx in (50, 80, 110)], np.float32)
 ANCHORS = make_anchors(ModelConfig(), (64, 64))
 CLASSES = ModelConfig().classes
-ZERO = torch.zeros(3)
+SAME = np.zeros(3, np.int64)
 
 
 def detections(boxes, scores, labels):
@@ -37,11 +37,11 @@ def test_chain_under_both_rules():
     overlaps = iou_matrix_xyxy(CHAIN)
     assert overlaps[0, 1] == pytest.approx(0.538462, abs=1e-6)
     assert overlaps[0, 2] == pytest.approx(0.25)
-    assert non_maximum_suppression(CHAIN, 0.4, 'greedy').tolist() == [True, False, True]
-    assert non_maximum_suppression(CHAIN, 0.4, 'reference').tolist() == [True, False, False]
+    assert non_maximum_suppression(CHAIN, SAME, 0.4, 'greedy').tolist() == [True, False, True]
+    assert non_maximum_suppression(CHAIN, SAME, 0.4, 'reference').tolist() == [True, False, False]
 
 
-def brute_force(boxes, threshold, variant):
+def brute_force(boxes, labels, threshold, variant):
     keep = [True] * len(boxes)
     for i in range(len(boxes)):
         if variant == 'greedy' and not keep[i]:
@@ -52,7 +52,7 @@ def brute_force(boxes, threshold, variant):
             height = min(a[3], b[3]) - max(a[1], b[1])
             common = max(width, 0) * max(height, 0)
             union = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common
-            if union > 0 and common / union > threshold:
+            if labels[i] == labels[j] and union > 0 and common / union > threshold:
                 keep[j] = False
     return keep
 
@@ -63,8 +63,9 @@ def test_suppression_against_brute_force(variant):
     for _ in range(20):
         corner = rng.uniform(0, 60, (30, 2))
         boxes = np.hstack([corner, corner + rng.uniform(0, 40, (30, 2))]).astype(np.float32)
-        found = non_maximum_suppression(boxes, 0.4, variant).tolist()
-        assert found == brute_force(boxes.astype(np.float64), 0.4, variant)
+        labels = rng.integers(0, 2, 30)
+        found = non_maximum_suppression(boxes, labels, 0.4, variant).tolist()
+        assert found == brute_force(boxes.astype(np.float64), labels, 0.4, variant)
 
 
 def test_suppression_is_within_a_class():
@@ -141,82 +142,83 @@ def test_nothing_seen():
     assert len(select(Detections.empty(), selector())) == 0
 
 
-def raw_prediction(images=1):
-    anchors = len(ANCHORS)
-    return RawPrediction(
-        torch.zeros(images, anchors, 3),
-        torch.zeros(images, anchors),
-        torch.zeros(images, anchors, 4),
+def shortlist(logits, confidences, deltas=None, anchors=None):
+    count = len(confidences)
+    return Shortlist(
+        np.array(logits, np.float32).reshape(count, 3),
+        np.array(confidences, np.float32),
+        np.zeros((count, 4), np.float32) if deltas is None else np.array(deltas, np.float32),
+        ANCHORS[:count].numpy() if anchors is None else anchors,
     )
-
-
-def test_top_n_keeps_its_number_whatever_the_scores():
-    raw = raw_prediction()
-    raw.confidence_logits.fill_(-9)  # 0.0001 / 3 is far below the reference's PROB_THRESH
-    found = top_candidates(raw, ANCHORS, 64, 1.0, ZERO)
-    assert found.scores.shape == (1, 64)
-    assert top_candidates(raw, ANCHORS, 1000, 1.0, ZERO).scores.shape == (1, len(ANCHORS))
 
 
 def test_candidates_by_hand():
-    raw = raw_prediction(2)
-    raw.class_logits[1, 30, 2] = np.log(2)  # softmax 1/4, 1/4, 2/4
-    raw.confidence_logits[1, 30] = np.log(3)  # sigmoid 3/4
-    raw.deltas[1, 30] = torch.tensor([0.5, 0, 0, 0])
-    found = top_candidates(raw, ANCHORS, 2, 1.0, ZERO)
-    assert float(found.scores[1, 0]) == pytest.approx(0.375)
-    assert int(found.labels[1, 0]) == 2
+    found = top_candidates(
+        shortlist(
+            [[0, 0, 0], [0, 0, np.log(2)]],  # softmax of the second 1/4, 1/4, 2/4
+            [-1, np.log(3)],  # its sigmoid 3/4
+            [[0, 0, 0, 0], [0.5, 0, np.log(2), 2]],  # 2 is above the threshold: e * 2
+            ANCHORS[29:31].numpy(),
+        ),
+        selector(plot_prob_thresh=0.3),
+        1.0,
+    )
+    assert found.scores.tolist() == pytest.approx([0.375])
+    assert found.labels.tolist() == [2]
     cx, cy, width, height = ANCHORS[30].tolist()
-    expected = [cx, cy - height / 2, cx + width, cy + height / 2]
-    assert found.boxes[1, 0].tolist() == pytest.approx(expected, abs=1e-4)
-    assert float(class_probabilities(raw)[0, 0, 0]) == pytest.approx(1 / 6)
+    half = np.e * height
+    expected = [cx - width / 2, cy - half, cx + 1.5 * width, cy + half]
+    assert found.boxes[0].tolist() == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize('exp_thresh', [0.5, 1.0])
+def test_boxes_are_those_of_the_box_coder(exp_thresh):
+    deltas = np.random.default_rng(0).normal(0, 2, (50, 4)).astype(np.float32)
+    found = top_candidates(
+        shortlist(np.zeros((50, 3)), np.zeros(50), deltas),
+        selector(plot_prob_thresh=0.0),
+        exp_thresh,
+    )
+    expected = cxcywh_to_xyxy(decode(torch.from_numpy(deltas), ANCHORS[:50], exp_thresh))
+    # Equal scores are in the order of their anchors.
+    np.testing.assert_allclose(found.boxes, expected, rtol=1e-5, atol=1e-4)
+
+
+def test_top_n_keeps_its_number_whatever_the_scores():
+    # 0.0001 / 3 is far below the reference's PROB_THRESH.
+    few = shortlist(np.zeros((90, 3)), np.full(90, -9.0))
+    assert len(top_candidates(few, selector(plot_prob_thresh=0.0, top_n=64), 1.0)) == 64
+    assert len(top_candidates(few, selector(plot_prob_thresh=0.0, top_n=1000), 1.0)) == 90
 
 
 def test_what_is_below_its_threshold_takes_no_place_of_the_top_n():
-    raw = raw_prediction()
-    raw.confidence_logits.fill_(9)
-    raw.class_logits[0, :, 0] = np.log(2)  # cars of 1/2 everywhere
-    raw.class_logits[0, [5, 40], 1] = np.log(6)  # but for two pedestrians of 6/9
-    raw.class_logits[0, [5, 40], 0] = np.log(2)
-    raw.confidence_logits[0, [5, 40]] = 0  # halved
-    assert top_candidates(raw, ANCHORS, 2, 1.0, ZERO).labels.tolist() == [[0, 0]]
-    for thresholds in ([0.9, 0.25, 0.25], [np.inf, 0.0, 0.0]):
-        found = top_candidates(raw, ANCHORS, 3, 1.0, torch.tensor(thresholds))
-        assert found.labels.tolist() == [[1, 1, 0]]
-        assert found.scores[0].tolist() == pytest.approx([1 / 3, 1 / 3, 0.5], abs=1e-3)
+    logits = np.zeros((60, 3))
+    logits[:, 0] = np.log(2)  # cars of 1/2 everywhere
+    logits[[5, 40], 1] = np.log(6)  # but for two pedestrians of 6/9
+    confidences = np.full(60, 9.0)
+    confidences[[5, 40]] = 0  # halved
+    found = shortlist(logits, confidences)
+    cars = selector(plot_prob_thresh=0.0, top_n=2)
+    assert top_candidates(found, cars, 1.0).labels.tolist() == [0, 0]
+    own = ('pedestrian=0.25', 'cyclist=0.25')
+    pedestrians = top_candidates(found, selector(class_thresh=('car=0.9', *own), top_n=3), 1.0)
+    assert pedestrians.scores.tolist() == pytest.approx([1 / 3, 1 / 3], abs=1e-3)
+    others = selector(class_filter=('pedestrian', 'cyclist'), plot_prob_thresh=0.0)
+    assert top_candidates(found, others, 1.0).labels.tolist() == [1, 1]
 
 
-def test_the_shortlist_by_hand():
-    raw = raw_prediction(2)
-    raw.confidence_logits.fill_(-3)  # sigmoid 0.047
-    raw.confidence_logits[0, 9] = np.log(3)  # 0.75
-    raw.confidence_logits[1, [4, 20]] = torch.tensor([0.0, np.nan])  # 0.5, and no number
-    found, anchors = shortlist(raw, ANCHORS, torch.tensor([0.5, 0.6, np.inf]))
-    assert anchors.tolist() == ANCHORS[[4, 9, 20]].tolist()
-    assert found.confidence_logits[0].tolist() == pytest.approx([-3, np.log(3), -3])
-    assert found.class_logits.shape == (2, 3, 3)
-    nothing, _ = shortlist(raw_prediction(), ANCHORS, torch.tensor([0.51]))
-    assert nothing.deltas.shape == (1, 0, 4)
+@pytest.mark.parametrize('least', [0.0, 1e-6, 0.05, 0.4, 0.999, 1.0])
+def test_the_least_logit_is_reached_by_every_score_at_the_threshold(least):
+    logits = torch.linspace(-20, 20, 40_001)
+    reached = logits[logits.sigmoid() >= least]
+    bound = selector(plot_prob_thresh=least).least_logit
+    assert len(reached) > 0
+    assert float(reached.min()) >= bound
+    # And not many others are let through.
+    assert least in (0.0, 1.0) or float(logits[logits >= bound][0].sigmoid()) > 0.99 * least
 
 
-def test_the_shortlist_changes_no_candidate_above_its_threshold():
-    generator = torch.Generator().manual_seed(1)
-    raw = RawPrediction(
-        *(torch.randn(part.shape, generator=generator) * 3 for part in raw_prediction(3))
-    )
-    thresholds = torch.tensor([0.6, 0.7, 0.9])
-    everything = top_candidates(raw, ANCHORS, 20, 1.0, thresholds)
-    left, anchors = shortlist(raw, ANCHORS, thresholds)
-    assert 20 < len(anchors) < len(ANCHORS)
-    found = top_candidates(left, anchors, 20, 1.0, thresholds)
-    good = everything.scores >= thresholds[everything.labels]
-    assert bool(good.any())
-    for one, other in zip(everything, found, strict=True):
-        assert torch.equal(one[good], other[good])
-
-
-def test_a_score_that_is_no_number_is_not_ranked_away():
-    raw = raw_prediction()
-    raw.confidence_logits[0, 7] = np.nan
-    found = top_candidates(raw, ANCHORS, 1, 1.0, torch.full((3,), 0.5))
-    assert bool(found.scores.isnan().all())
+def test_scores_of_extreme_logits_are_numbers():
+    logits = [[1e4, -1e4, 0], [0, 0, 0], [0, 0, 0]]
+    found = top_candidates(shortlist(logits, [200, -200, 0]), selector(plot_prob_thresh=0.0), 1.0)
+    assert found.scores.tolist() == pytest.approx([1, 1 / 6, 0])

@@ -11,6 +11,7 @@ from squeezedet_ros.preprocessing import (
     FitTransform,
     network_size,
     normalize,
+    normalize_on_cpu,
 )
 import torch
 
@@ -120,6 +121,16 @@ def test_stretch_and_normalise_are_the_references():
     assert found.shape == (1, 3, 384, 1248)
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert np.abs(found[0].permute(1, 2, 0).numpy() - expected).max() < 1.5
+
+
+def test_on_a_cpu_normalising_gives_the_same_bits():
+    whole = np.random.default_rng(0).integers(0, 256, (2, 50, 70, 3), np.uint8)
+    mean = ModelConfig().pixel_mean
+    for images in (whole, whole[:, 3:40, 5:44]):
+        found = normalize_on_cpu(list(images), mean)
+        expected = normalize(torch.from_numpy(images.copy()), torch.tensor(mean), torch.float32)
+        assert torch.equal(found, expected)
+        assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 @pytest.mark.parametrize('fit', ['stretch', 'letterbox', 'crop', 'adaptive'])

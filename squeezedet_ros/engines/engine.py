@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 import os
 
 import numpy as np
-from numpy.typing import NDArray
 from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.config import ModelConfig
+from squeezedet_ros.detections import Detections
 from squeezedet_ros.errors import PredictionError
 from squeezedet_ros.network import RawPrediction
-from squeezedet_ros.postprocessing import Candidates, Selector, shortlist, top_candidates
+from squeezedet_ros.postprocessing import Selector, top_candidates
+from squeezedet_ros.preprocessing import Image
+from squeezedet_ros.shortlist import shortlist_by_confidence, shortlist_by_score
 import torch
 from torch import Tensor
 
 
 def thread_count(setting: int) -> int:
-    """Return the CPU threads a ``num_threads`` setting asks for."""
-    return setting or os.cpu_count() or 1
+    """
+    Return the CPU threads a ``num_threads`` setting asks for.
+
+    :param setting: 0 for as many as there are cores that this process may run on.
+    """
+    # One more than those would wait for its turn in every layer.
+    allowed = os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else ()
+    return setting or len(allowed) or os.cpu_count() or 1
 
 
 class Engine(ABC):
@@ -44,13 +53,13 @@ class Engine(ABC):
         """Return engine, device and precision in words, for logs and reports."""
 
     @torch.inference_mode()
-    def prepare(self, images: NDArray[np.uint8]) -> Tensor:
+    def prepare(self, images: Sequence[Image]) -> Tensor:
         """
         Return the network's input where the forward pass takes it.
 
-        :param images: (N, height, width, 3) uint8, fitted to the network.
+        :param images: (height, width, 3) uint8 each, fitted to the network, of one size.
         """
-        return torch.from_numpy(images)
+        return torch.from_numpy(np.stack(images))
 
     @abstractmethod
     def _run(self, inputs: Tensor) -> RawPrediction:
@@ -65,28 +74,27 @@ class Engine(ABC):
             that it would pass for an image in which nothing was seen.
         """
         raw = self._run(inputs)
-        if not all(part.isfinite().all() for part in raw):
+        # A sum is finite only if all of it is.
+        if not torch.stack([part.sum(dtype=torch.float32) for part in raw]).isfinite().all():
             raise PredictionError('expected finite numbers from the network, got NaN or infinity')
         return raw
 
     @torch.inference_mode()
     def candidates(
         self, raw: RawPrediction, size: tuple[int, int], selector: Selector
-    ) -> Candidates:
+    ) -> list[Detections]:
         """
-        Return the top N of each image, or all that reach a threshold, float32 on the CPU.
+        Return the top N of each image, as :func:`squeezedet_ros.postprocessing.top_candidates`.
 
         :param size: of the network's input, (height, width).
         """
-        raw = RawPrediction(*(part.float() for part in raw))
         anchors = self._anchors_for(size)
-        thresholds = torch.from_numpy(selector.thresholds).to(self.device)
-        top_n = selector.config.top_n
-        # A GPU would have to wait to be told how many are left.
         if self.device.type == 'cpu':
-            raw, anchors = shortlist(raw, anchors, thresholds)
-        found = top_candidates(raw, anchors, top_n, self.model.exp_thresh, thresholds)
-        return Candidates(*(part.cpu() for part in found))
+            lists = shortlist_by_confidence(raw, anchors, selector.least_logit)
+        else:
+            thresholds = torch.from_numpy(selector.thresholds).to(self.device)
+            lists = shortlist_by_score(raw, anchors, selector.config.top_n, thresholds)
+        return [top_candidates(found, selector, self.model.exp_thresh) for found in lists]
 
     def _anchors_for(self, size: tuple[int, int]) -> Tensor:
         if size not in self._anchors:

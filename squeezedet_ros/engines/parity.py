@@ -15,8 +15,8 @@ from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.engines.engine import Engine
 from squeezedet_ros.errors import EngineError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
-from squeezedet_ros.postprocessing import class_probabilities
 from squeezedet_ros.preprocessing import fit_image, Image, normalize
+from squeezedet_ros.shortlist import class_probabilities
 import torch
 
 # The anchors whose boxes are compared: no more are ever seen of a busy street.
@@ -98,7 +98,7 @@ def check_parity(
 
     :raises EngineError: when that is beyond the tolerance.
     """
-    found = engine.forward(engine.prepare(frame[None]))
+    found = engine.forward(engine.prepare([frame]))
     parity = measure_parity(found, reference, engine.model, (frame.shape[0], frame.shape[1]))
     if not (parity.scores <= tolerance.scores and parity.boxes <= tolerance.boxes):
         raise EngineError(

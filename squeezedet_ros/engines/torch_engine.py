@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
 from squeezedet_ros.config import EngineConfig, Precision
 from squeezedet_ros.engines.engine import Engine, thread_count
 from squeezedet_ros.engines.fusion import can_fuse, FusedSqueezeDet
 from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
-from squeezedet_ros.preprocessing import normalize
+from squeezedet_ros.preprocessing import Image, normalize, normalize_on_cpu
 import torch
 from torch import Tensor
 
@@ -99,15 +97,15 @@ class TorchEngine(Engine):
         return f'torch {torch.__version__} on {name}, {dtype}{self._way}'
 
     @torch.inference_mode()
-    def prepare(self, images: NDArray[np.uint8]) -> Tensor:
+    def prepare(self, images: Sequence[Image]) -> Tensor:
         """
         Return the network's input on the device.
 
-        :param images: (N, height, width, 3) uint8, fitted to the network.
+        :param images: (height, width, 3) uint8 each, fitted to the network, of one size.
         """
-        batch = torch.from_numpy(images)
-        if self.device.type == 'cuda':
-            batch = batch.pin_memory().to(self.device, non_blocking=True)
+        if self.device.type == 'cpu':
+            return normalize_on_cpu(images, self.model.pixel_mean).to(self.dtype)
+        batch = super().prepare(images).pin_memory().to(self.device, non_blocking=True)
         return normalize(batch, self._mean, self.dtype)
 
     def _run(self, inputs: Tensor) -> RawPrediction:
