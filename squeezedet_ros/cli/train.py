@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-import os
 from pathlib import Path
 import sys
 from typing import get_args
@@ -18,6 +17,7 @@ from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.scan import Scan, scan_frames
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
+from squeezedet_ros.engines.engine import thread_count
 from squeezedet_ros.engines.torch_engine import resolve_device
 from squeezedet_ros.errors import ConfigError, DatasetError, MissingPackageError
 from squeezedet_ros.evaluation.average_precision import evaluate_detections
@@ -28,6 +28,7 @@ from squeezedet_ros.evaluation.evaluator import (
 )
 from squeezedet_ros.network import SqueezeDet
 from squeezedet_ros.training.anchor_clustering import read_anchor_set
+from squeezedet_ros.training.carry_over import carry_over
 from squeezedet_ros.training.distributed import (
     join_processes,
     leave_processes,
@@ -61,8 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--architecture',
         choices=get_args(Architecture),
-        default=ModelConfig().architecture,
-        help='network, where --weights does not say',
+        help=f'network; that of --weights or {ModelConfig().architecture} unless given; another '
+        'than that of --weights begins with what it can take of them',
     )
     parser.add_argument(
         '--classes',
@@ -93,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     training = read_config(arguments, TrainingConfig)
     device = resolve_device(own_device(EngineConfig(device=arguments.device).device))
     if device.type == 'cpu':
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // started_processes()))
+        torch.set_num_threads(max(1, thread_count(0) // started_processes()))
     processes = join_processes(device)
     network = _initial_network(arguments, training)
     scan = _scan_training(arguments, training.strict)
@@ -134,13 +135,27 @@ def _initial_network(arguments: argparse.Namespace, training: TrainingConfig) ->
     if arguments.weights:
         if arguments.anchors:
             raise ConfigError('--anchors is for a new network; that of --weights has its shapes')
-        return _for_classes(load_checkpoint(resolve_weights(arguments.weights)), arguments.classes)
+        network = load_checkpoint(resolve_weights(arguments.weights))
+        network = _for_architecture(network, arguments.architecture, training.seed)
+        return _for_classes(network, arguments.classes)
     anchors = read_anchor_set(arguments.anchors) if arguments.anchors else None
-    network = initial_network(arguments.architecture, training, arguments.classes or (), anchors)
+    architecture = arguments.architecture or ModelConfig().architecture
+    network = initial_network(architecture, training, arguments.classes or (), anchors)
     if arguments.features:
         names = load_imagenet_features(network, arguments.features)
         print(f'{len(names)} arrays of ImageNet features from {arguments.features}')
     return network
+
+
+def _for_architecture(
+    network: SqueezeDet, architecture: Architecture | None, seed: int
+) -> SqueezeDet:
+    old = network.config.architecture
+    if architecture in (None, old):
+        return network
+    print(f'{architecture} begins with the channels that it shares with {old}')
+    torch.manual_seed(seed)
+    return carry_over(network, architecture)
 
 
 def _for_classes(network: SqueezeDet, classes: list[str] | None) -> SqueezeDet:
