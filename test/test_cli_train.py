@@ -1,3 +1,4 @@
+from dataclasses import replace
 import json
 import shutil
 import signal
@@ -140,6 +141,15 @@ def test_other_classes_on_trained_weights(coco, small, tmp_path, capsys):
     assert 'of these, kept: car, untrained: Cyclist' in capsys.readouterr().out
     config = load_checkpoint(tmp_path / 'out' / 'final.safetensors').config
     assert config.classes == ('Cyclist', 'car')
+
+
+def test_another_architecture_on_trained_weights(coco, small, tmp_path, capsys):
+    settings = ('--architecture', 'squeezedet_plus', '--classes', 'car', '--epochs', '0.5')
+    assert train(coco, tmp_path / 'out', '--weights', small, *settings) == 0
+    assert 'begins with the channels that it shares with squeezedet' in capsys.readouterr().out
+    before = load_checkpoint(small).config
+    found = load_checkpoint(tmp_path / 'out' / 'final.safetensors').config
+    assert found == replace(before, architecture='squeezedet_plus', classes=('car',))
 
 
 def test_loading_is_measured(data, small, tmp_path, capsys):

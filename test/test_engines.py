@@ -114,6 +114,17 @@ def test_engines_find_the_same_boxes_in_real_frames(name):
         assert (np.abs(found.boxes - expected.boxes) <= allowed.boxes * sides).all()
 
 
+@pytest.mark.skipif(sys.platform != 'linux', reason='binds a process to cores')
+def test_without_a_setting_threads_are_those_of_the_cores_allowed():
+    script = (
+        'import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})\n'
+        'from squeezedet_ros.engines.engine import thread_count\n'
+        'print(thread_count(0), thread_count(3))'
+    )
+    command = [sys.executable, '-c', script]
+    assert subprocess.run(command, capture_output=True, check=True, text=True).stdout == '1 3\n'
+
+
 @pytest.mark.parametrize('name', ENGINES)
 def test_a_prediction_outlives_the_next(name):
     engine = choose_engine(make_network(), config(name)).engine

@@ -236,13 +236,15 @@ def test_a_bag_is_evaluated_through_the_node(recording, weights, tmp_path):
         'evaluate_bag.launch.py',
         bag=tmp_path / 'my bag',
         report=tmp_path / 'page',
+        through_node='True',
         options=f'--mode replay --device cpu --weights {weights} --json {out}',
     )
     assert out.is_file(), told
     report = json.loads(out.read_text())
     assert report['through_node']['received'] == 3
     assert (tmp_path / 'page' / 'drive.html').is_file()
-    assert 'no such bag' in recording.run('evaluate_bag.launch.py', bag=tmp_path / 'none')
+    told = recording.run('evaluate_bag.launch.py', bag=tmp_path / 'none', through_node='False')
+    assert 'no such bag' in told
 
 
 @pytest.mark.usefixtures('launched')
