@@ -41,7 +41,12 @@ def test_resident_memory_is_the_kernels():
 
 def test_the_command_reports_every_stage(tmp_path, capsys):
     weights, report = tmp_path / 'small.safetensors', tmp_path / 'out' / 'report.json'
-    save_checkpoint(SqueezeDet(ModelConfig(input_size=(64, 128), fit='adaptive')), weights)
+    network = SqueezeDet(ModelConfig(input_size=(64, 128), fit='adaptive'))
+    with torch.no_grad():
+        # Sure of a car at each of its nine anchors, wherever it looks.
+        network.convdet.bias[:27:3] = 3.0
+        network.convdet.bias[27:36] = 2.0
+    save_checkpoint(network, weights)
     options = ['--frames', '5', '--image-size', '60', '140', '--device', 'cpu']
     options += ['--batches', '1', '3', '--memory']
     assert main(['benchmark', '--weights', str(weights), '--json', str(report), *options]) == 0
@@ -58,6 +63,7 @@ def test_the_command_reports_every_stage(tmp_path, capsys):
         assert row['forward_images_per_second'] == pytest.approx(1e3 / row['forward_ms_median'])
         assert row['images_per_second'] < row['forward_images_per_second']
     assert found['memory']['frames'] == 5
+    assert found['boxes_per_frame'] > 1
     text = capsys.readouterr().out
     assert 'matrix product' in text
     assert 'to boxes' in text

@@ -96,13 +96,15 @@ def test_ages_may_not_grow_by_a_tenth():
 
 def test_the_slope_of_memory_is_that_after_warm_up():
     books = books_of(GOOD)
-    # 100 MiB in the first two minutes, then one in half an hour.
-    for second in range(0, 1920, 10):
-        grown = 100 * second / 120 if second < 120 else 100 + (second - 120) / 1800
+    # 100 MiB in the first ten minutes, then one in half an hour.
+    for second in range(0, 2400, 10):
+        grown = 100 * second / 600 if second < 600 else 100 + (second - 600) / 1800
         books.memory.append(Memory(5.0 + second, 400 + grown, 300.0))
     slopes = books.memory_slopes()
     assert slopes == pytest.approx((2.0, 0.0), abs=1e-6)
-    assert books.verdict(1)[5].right is False
+    found = books.verdict(1)[5]
+    assert found.right is False
+    assert '+2.00 MiB an hour after the first 600 s' in found.text
     del books.memory[40:]
     assert books.verdict(1)[5].right is None
 

@@ -81,7 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _print(report: dict[str, Any]) -> None:
     height, width = report['input_size']
-    print(f'{report["engine"]}, input {height}x{width}, {report["frames"]} frames one by one')
+    print(
+        f'{report["engine"]}, input {height}x{width}, {report["frames"]} frames one by one, '
+        f'{report["boxes_per_frame"]:.1f} boxes each'
+    )
     print(f'{"stage":<12}{"median ms":>10}{"p99 ms":>10}')
     for name, values in report['milliseconds'].items():
         print(f'{name:<12}{values["median"]:10.2f}{values["p99"]:10.2f}')

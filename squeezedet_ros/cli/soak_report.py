@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 MINUTE_S = 60.0
-_WARM_UP_S = 120.0
+# The middleware's pools and the heap around them grow to their size in the first minutes.
+_WARM_UP_S = 600.0
 _LEAST_SLOPE_S = 600.0
 _MOST_SLOPE = 1.0
 _MOST_GROWTH = 1.1
@@ -192,8 +193,12 @@ class SoakBooks:
         slopes = self.memory_slopes()
         if slopes is None:
             return Finding(None, 'memory: no figures')
-        text = f'memory: {slopes[0]:+.2f} MiB an hour, {slopes[1]:+.2f} without files and segments'
-        measured = self.memory[-1].at - self.memory[0].at - self._warm_up()
+        warm_up = self._warm_up()
+        text = (
+            f'memory: {slopes[0]:+.2f} MiB an hour after the first {warm_up:.0f} s, '
+            f'{slopes[1]:+.2f} without files and segments'
+        )
+        measured = self.memory[-1].at - self.memory[0].at - warm_up
         if measured < _LEAST_SLOPE_S:
             return Finding(None, f'{text}; {measured:.0f} s are too short to judge')
         return Finding(slopes[0] < _MOST_SLOPE, text)

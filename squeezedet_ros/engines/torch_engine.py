@@ -109,7 +109,10 @@ class TorchEngine(Engine):
         return normalize(batch, self._mean, self.dtype)
 
     def _run(self, inputs: Tensor) -> RawPrediction:
+        if self.device.type == 'cpu':
+            # A batch takes as long, and has the memory of all its images in use at once.
+            found = [self._network(image[None]) for image in inputs]
+            return RawPrediction(*map(torch.cat, zip(*found, strict=True)))
         raw = self._network(inputs)
-        if self.device.type == 'cuda':
-            torch.cuda.synchronize(self.device)
+        torch.cuda.synchronize(self.device)
         return raw

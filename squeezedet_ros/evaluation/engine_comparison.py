@@ -90,7 +90,7 @@ def _engines(
         start = perf_counter()
         try:
             network = load_checkpoint(weights)
-            detector = Detector(network, SelectionConfig(plot_prob_thresh=0.0), wanted)
+            detector = Detector(network, SelectionConfig(), wanted)
         except (DeviceError, EngineError, MissingPackageError) as error:
             row['absent'] = str(error)
             continue
