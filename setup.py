@@ -74,7 +74,7 @@ setup(
     entry_points={
         'console_scripts': [
             f'squeezedet = {package_name}.cli.main:main',
-            f'detector_node = {package_name}.ros.start:main',
+            f'detector_node = {package_name}.ros.detector_node:main',
         ],
     },
 )

@@ -6,7 +6,7 @@ import ctypes
 import gc
 
 # malloc.h of glibc.
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _KEPT_BYTES = 1 << 30
 
 
@@ -17,11 +17,7 @@ def keep_freed_memory() -> None:
     By itself it gives them back at once, and the system fills the pages of the next ones with
     zeros, which can take as long as much of the computing. :func:`release_freed_memory` gives them
     back all the same.
-
-    If no thread was started yet, all will share one heap: others consist of pieces of 64 MiB,
-    which are given back whenever one is empty.
     """
-    _tell_glibc('mallopt', _M_ARENA_MAX, 1)
     _tell_glibc('mallopt', _M_MMAP_THRESHOLD, _KEPT_BYTES)
     _tell_glibc('mallopt', _M_TRIM_THRESHOLD, _KEPT_BYTES)
 

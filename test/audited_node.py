@@ -33,6 +33,6 @@ def _record(report: int) -> None:
 
 if __name__ == '__main__':
     _record(os.open(sys.argv.pop(1), os.O_WRONLY | os.O_CREAT | os.O_TRUNC))
-    from squeezedet_ros.ros.start import main
+    from squeezedet_ros.ros.detector_node import main
 
     sys.exit(main())

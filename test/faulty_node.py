@@ -8,7 +8,7 @@ import time
 import numpy as np
 from squeezedet_ros.engines.torch_engine import TorchEngine
 from squeezedet_ros.network import RawPrediction
-from squeezedet_ros.ros.start import main
+from squeezedet_ros.ros.detector_node import main
 import torch
 from torch import Tensor
 

@@ -53,7 +53,7 @@ def tiny_network() -> SqueezeDet:
 class NodeProcess:
     """The node as its own process, ended with the block."""
 
-    program: Sequence[str] = ('-m', 'squeezedet_ros.ros.start')
+    program: Sequence[str] = ('-m', 'squeezedet_ros.ros.detector_node')
 
     def __init__(self, log: Path, domain: int, *arguments: str, **parameters: object) -> None:
         settings = [f'{name}:={json.dumps(value)}' for name, value in parameters.items()]

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from time import perf_counter
 
@@ -33,6 +34,12 @@ def node(domain):
     rclpy.shutdown(context=context)
 
 
+@pytest.fixture
+def submit():
+    with ThreadPoolExecutor(1) as threads:
+        yield threads.submit
+
+
 def eager(network):
     """Return a detector that runs the network as it is, with what the tests hang into it."""
     return Detector(network, engine=EngineConfig(engine='torch_eager'))
@@ -48,7 +55,9 @@ def refuse_black(_, inputs):
         raise torch.OutOfMemoryError('no room for a black image')
 
 
-def test_a_forward_pass_that_raises_fails_its_frame_only_and_publishes_no_array(node, domain):
+def test_a_forward_pass_that_raises_fails_its_frame_only_and_publishes_no_array(
+    node, domain, submit
+):
     config = NodeConfig(cameras=('left', 'right'))
     cameras = {name: Camera(node, name, config) for name in config.cameras}
     node.on_activate(None)
@@ -58,7 +67,7 @@ def test_a_forward_pass_that_raises_fails_its_frame_only_and_publishes_no_array(
         outputs = {name: client.outputs(name) for name in cameras}
         arrays = {name: both[0] for name, both in outputs.items()}
         statuses = {name: both[1] for name, both in outputs.items()}
-        worker = FrameWorker(node, eager(network), cameras, config, rules_for(config))
+        worker = FrameWorker(node, eager(network), cameras, config, rules_for(config), submit)
         frames = {'left': np.zeros((90, 160, 3), np.uint8), 'right': picture()}
         for _ in range(3):
             for name, image in frames.items():
@@ -73,19 +82,20 @@ def test_a_forward_pass_that_raises_fails_its_frame_only_and_publishes_no_array(
         assert not arrays['left']
         reason = statuses['left'][0].status[0].message
         assert reason == 'OutOfMemoryError: no room for a black image'
-        worker.stop()
-        assert not worker.is_alive
+        assert worker.stop()
         for name, outcome in (('left', 'failed'), ('right', 'detected')):
             account = cameras[name].account.read()
             assert (account.received, account.counts[outcome], account.waiting) == (3, 3, 0)
 
 
-def test_frames_that_wait_at_the_end_are_accounted_for(node):
+def test_frames_that_wait_at_the_end_are_accounted_for(node, submit):
     config = NodeConfig(mode='replay')
     camera = Camera(node, 'camera', config)
     network, release = tiny_network(), Event()
     network.register_forward_pre_hook(lambda *_: release.wait(60) and None)
-    worker = FrameWorker(node, eager(network), {'camera': camera}, config, rules_for(config))
+    worker = FrameWorker(
+        node, eager(network), {'camera': camera}, config, rules_for(config), submit
+    )
     for number in range(5):
         frame = Frame('camera', image_message(picture(), 10**9 + number), perf_counter())
         camera.account.arrived(frame.arrival)
@@ -99,7 +109,7 @@ def test_frames_that_wait_at_the_end_are_accounted_for(node):
     assert account.counts['detected'] + account.counts['superseded'] == 5
 
 
-def test_a_worker_that_is_not_waited_for_tells_of_no_frame_twice(node):
+def test_a_worker_that_is_not_waited_for_tells_of_no_frame_twice(node, submit):
     config = NodeConfig(cameras=('left', 'right'))
     cameras = {name: Camera(node, name, config) for name in config.cameras}
     network, begun, release = tiny_network(), Event(), Event()
@@ -109,7 +119,7 @@ def test_a_worker_that_is_not_waited_for_tells_of_no_frame_twice(node):
         release.wait(60)
 
     network.register_forward_pre_hook(hold)
-    worker = FrameWorker(node, eager(network), cameras, config, rules_for(config))
+    worker = FrameWorker(node, eager(network), cameras, config, rules_for(config), submit)
     for name in ('left', 'right', 'right'):
         frame = Frame(name, image_message(picture()), perf_counter())
         cameras[name].account.arrived(frame.arrival)

@@ -140,7 +140,7 @@ def node_command(parameters: dict[str, object]) -> list[str]:
     # JSON is YAML, so that every value arrives as what it is.
     settings = [f'{name}:={json.dumps(value)}' for name, value in parameters.items()]
     options = [word for setting in settings for word in ('-p', setting)]
-    return module_command('squeezedet_ros.ros.start', '--ros-args', *options)
+    return module_command('squeezedet_ros.ros.detector_node', '--ros-args', *options)
 
 
 def _player_command(drive: Drive, times: Path) -> list[str]:

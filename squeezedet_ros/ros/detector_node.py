@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import wraps
 import os
@@ -24,10 +25,12 @@ from rclpy.signals import SignalHandlerOptions
 from squeezedet_ros.config import LiveConfig
 from squeezedet_ros.contract import DETECT, DIAGNOSTICS, ENABLE, NODE
 from squeezedet_ros.errors import SqueezeDetError
-from squeezedet_ros.memory import release_freed_memory
+from squeezedet_ros.memory import keep_freed_memory, release_freed_memory
 from squeezedet_ros.ros import messages
+from squeezedet_ros.ros.main_thread import MainThread
 from squeezedet_ros.ros.parameters import NodeParameters
 from squeezedet_ros.ros.pipeline import Pipeline
+from squeezedet_ros.ros.worker import Submit
 from std_srvs.srv import SetBool, Trigger
 
 _DIAGNOSTICS_PERIOD_S = 1.0
@@ -63,8 +66,14 @@ class DetectorNode(LifecycleNode):
     The work is done by :class:`Pipeline`; here is only when it exists and runs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, submit: Submit) -> None:
+        """
+        Declare parameters and services.
+
+        :param submit: has work done in another thread.
+        """
         super().__init__(NODE)
+        self._submit = submit
         self._pipeline: Pipeline | None = None
         self._refusal = ''
         self._settings = NodeParameters(
@@ -119,7 +128,7 @@ class DetectorNode(LifecycleNode):
         """Load the weights and warm up; refuse with one line that says why."""
         try:
             # A device that is there can still fail its first forward pass, with a RuntimeError.
-            self._pipeline = Pipeline(self, self._settings)
+            self._pipeline = Pipeline(self, self._settings, self._submit)
         except (SqueezeDetError, RuntimeError, MemoryError) as error:
             self.refuse(f'cannot configure: {error or type(error).__name__}')
             return TransitionCallbackReturn.FAILURE
@@ -276,15 +285,25 @@ def _end_now() -> NoReturn:
     os._exit(0)
 
 
-def run(args: list[str] | None) -> int:
+def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop; return 1 where it should start but cannot."""
+    keep_freed_memory()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    stopped = Event()
+    stopped, work = Event(), MainThread()
     executor = SingleThreadedExecutor()
     # As a task, since only work ends the executor's wait.
     _on_signal(lambda: executor.create_task(stopped.set))
-    node = DetectorNode()
+    node = DetectorNode(work.submit)
     executor.add_node(node)
+    with ThreadPoolExecutor(1, 'executor') as threads:
+        spinning = threads.submit(_spin, executor, node, stopped)
+        spinning.add_done_callback(lambda _: work.stop())
+        work.serve()
+    return spinning.result()
+
+
+def _spin(executor: SingleThreadedExecutor, node: DetectorNode, stopped: Event) -> int:
+    """Do what is to be done for ROS, to the end of the process; return 1 where it cannot start."""
     try:
         if not node.start():
             return 1
@@ -297,3 +316,7 @@ def run(args: list[str] | None) -> int:
         node.destroy_node()
         rclpy.shutdown()
     _end_now()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from threading import Lock
@@ -11,6 +10,7 @@ from typing import NamedTuple
 
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
+from numpy.typing import NDArray
 from squeezedet_ros.ros.messages import ERROR, OK, status
 from squeezedet_ros.ros.scheduling import Outcome, OUTCOMES
 
@@ -51,7 +51,8 @@ class FrameAccount:
         self._lock = Lock()
         self._arrived = 0
         self._counts: dict[Outcome, int] = dict.fromkeys(OUTCOMES, 0)
-        self._latencies_ms: deque[float] = deque(maxlen=_LATENCIES_KEPT)
+        # All of it now: what grows later lies between tensors (see MainThread).
+        self._latencies_ms = np.zeros(_LATENCIES_KEPT)
         self._last_heard = perf_counter()
         self._last_read = perf_counter()
         self._marks = (0, 0, 0)
@@ -70,9 +71,9 @@ class FrameAccount:
     def ended(self, outcome: Outcome, latency_ms: float) -> None:
         """Count a frame's one outcome; only those of detected frames are latencies."""
         with self._lock:
-            self._counts[outcome] += 1
             if outcome == 'detected':
-                self._latencies_ms.append(latency_ms)
+                self._latencies_ms[self._counts[outcome] % _LATENCIES_KEPT] = latency_ms
+            self._counts[outcome] += 1
 
     def read(self) -> Account:
         """Return the numbers; rates are over the time since the last call."""
@@ -89,7 +90,7 @@ class FrameAccount:
                 mark - before for mark, before in zip(marks, self._marks, strict=True)
             )
             self._last_read, self._marks = now, marks
-            latencies = list(self._latencies_ms)
+            latencies = self._latencies_ms[: counts['detected']].copy()
             waiting = self._arrived - sum(counts.values())
             silent_for = now - self._last_heard
         return Account(
@@ -102,8 +103,8 @@ class FrameAccount:
         )
 
 
-def _percentiles(latencies_ms: list[float]) -> tuple[float, float, float] | None:
-    if not latencies_ms:
+def _percentiles(latencies_ms: NDArray[np.float64]) -> tuple[float, float, float] | None:
+    if not len(latencies_ms):
         return None
     p50, p95, p99 = np.percentile(latencies_ms, (50, 95, 99)).tolist()
     return p50, p95, p99

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 
 from diagnostic_msgs.msg import DiagnosticStatus
 import numpy as np
@@ -15,30 +17,28 @@ from squeezedet_ros.ros.diagnostics import camera_status
 from squeezedet_ros.ros.one_look import OneLook
 from squeezedet_ros.ros.parameters import NodeParameters
 from squeezedet_ros.ros.rules import make_rules
-from squeezedet_ros.ros.worker import FrameWorker
+from squeezedet_ros.ros.worker import FrameWorker, Submit
 
 
 class Pipeline:
     """From image topics to detection topics."""
 
-    def __init__(self, node: LifecycleNode, parameters: NodeParameters) -> None:
+    def __init__(self, node: LifecycleNode, parameters: NodeParameters, submit: Submit) -> None:
         """
         Load the weights, warm up and advertise the topics.
 
+        :param submit: has the work with the network done, in another thread.
         :raises SqueezeDetError: for a setting, a weights file or a device that cannot be used.
         """
         parameters.check()
         self._node = node
         self._config = parameters.node
         self.weights = resolve_weights(self._config.weights)
-        self.detector = Detector.from_checkpoint(
-            self.weights, parameters.live.selection, parameters.engine
-        )
+        self._submit = submit
+        self.detector = submit(partial(_warm_detector, self.weights, parameters)).result()
         self._rules = make_rules(
             parameters.live, self.detector.model.classes, self._config.cameras
         )
-        blank = np.zeros((*self.detector.model.input_size, 3), np.uint8)
-        self.detector.detect([blank] * len(self._config.cameras))
         self._cameras: dict[str, Camera] = {}
         self._worker: FrameWorker | None = None
         self._look: OneLook | None = None
@@ -87,7 +87,9 @@ class Pipeline:
             camera.listen(self._worker.put)
 
     def _make_worker(self) -> FrameWorker:
-        return FrameWorker(self._node, self.detector, self._cameras, self._config, self._rules)
+        return FrameWorker(
+            self._node, self.detector, self._cameras, self._config, self._rules, self._submit
+        )
 
     def look_once(self) -> OneLook | None:
         """Look at the next frame of each camera; none while such a look is under way."""
@@ -128,8 +130,8 @@ class Pipeline:
 
         :raises RuntimeError: when the worker died, so that the process ends and says why.
         """
-        if self._worker is not None and not self._worker.is_alive:
-            raise RuntimeError('the thread that looks at frames has died; its error is above')
+        if self._worker is not None:
+            self._worker.check()
         statuses = []
         for name, camera in self._cameras.items():
             account = camera.account.read()
@@ -137,3 +139,12 @@ class Pipeline:
             values = camera.describe_input()
             statuses.append(camera_status(f'{prefix}: {name}', name, account, remark, values))
         return statuses
+
+
+def _warm_detector(weights: Path, parameters: NodeParameters) -> Detector:
+    """Return a detector that has looked at every number of images that may come together."""
+    detector = Detector.from_checkpoint(weights, parameters.live.selection, parameters.engine)
+    blank = np.zeros((*detector.model.input_size, 3), np.uint8)
+    for count in range(len(parameters.node.cameras), 0, -1):
+        detector.detect([blank] * count)
+    return detector

@@ -1,12 +1,14 @@
-"""The thread that looks at frames."""
+"""The work of looking at frames."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from threading import Lock, Thread
+from threading import Lock
 from time import perf_counter
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -30,6 +32,16 @@ _FAILURES = (RuntimeError, ValueError, MemoryError, PredictionError, cv2.error)
 _THROTTLE_S = 5.0
 _STOPPED = 'the node stopped first'
 _DIED = 'the thread that looks at frames has died; its error is in the log'
+
+T = TypeVar('T')
+
+
+class Submit(Protocol):
+    """Has something done in another thread, as :meth:`concurrent.futures.Executor.submit`."""
+
+    def __call__(self, work: Callable[[], T], /) -> Future[T]:
+        """Return what will hold the result."""
+        ...
 
 
 @dataclass(slots=True)
@@ -57,12 +69,14 @@ class FrameWorker:
         cameras: Mapping[str, Camera],
         config: NodeConfig,
         rules: Rules,
+        submit: Submit,
     ) -> None:
         """
         Begin to work.
 
         :param node: for its clock and its log.
         :param rules: what to go by; may be replaced by others at any time.
+        :param submit: has the work done in another thread.
         """
         self.rules = rules
         self._node = node
@@ -78,13 +92,12 @@ class FrameWorker:
         self._looked_at: dict[str, int] = {}
         self._in_hand: dict[int, Frame] = {}
         self._telling = Lock()
-        self._thread = Thread(target=self._run, name='detector', daemon=True)
-        self._thread.start()
+        self._ended = submit(self._run)
 
-    @property
-    def is_alive(self) -> bool:
-        """Return whether the thread is there."""
-        return self._thread.is_alive()
+    def check(self) -> None:
+        """Raise RuntimeError when the work has ended though nobody stopped it."""
+        if self._ended.done():
+            raise RuntimeError(_DIED) from self._ended.exception()
 
     @property
     def waiting_mb(self) -> float:
@@ -100,16 +113,16 @@ class FrameWorker:
 
     def stop(self, patience: float | None = None) -> bool:
         """
-        End the thread after the batch it is at; return whether it has ended.
+        End the work after the batch it is at; return whether it has ended.
 
         :param patience: seconds to wait for that batch, none for as long as it takes. Then its
-            frames are superseded too, and what the thread still finds is dropped.
+            frames are superseded too, and what is still found in them is dropped.
         """
         self._abandon(self._queue.close(), 'superseded', _STOPPED)
-        self._thread.join(patience)
+        wait([self._ended], patience)
         self._abandon(self._let_go(), 'superseded', _STOPPED)
         self._painter.stop()
-        return not self._thread.is_alive()
+        return self._ended.done()
 
     def _let_go(self) -> list[Frame]:
         """Return the frames without an outcome; they get it from who asked."""
