@@ -12,7 +12,7 @@ import socket
 import sys
 from threading import Event, Thread
 import time
-from typing import NoReturn
+from typing import cast, NoReturn
 
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState
@@ -219,7 +219,7 @@ class DetectorNode(LifecycleNode):
         if look is None:
             response.message = 'an earlier call is under way'
             return response
-        response.success, response.message = await look.done
+        response.success, response.message = cast(tuple[bool, str], await look.done)
         return response
 
     def _publish_diagnostics(self) -> None:
@@ -252,10 +252,10 @@ def _on_signal(stop: Callable[[], object]) -> None:
     """
     Call ``stop`` from a thread of its own on the first SIGINT or SIGTERM.
 
-    Python runs signal handlers in the main thread, which waits inside the middleware; rclpy's
-    own handlers end the context at once, under the frames that are still being looked at. Where
-    the main thread is not through in time, at weights being loaded for instance, the process ends
-    all the same: what asks a car's node to end follows up with a signal that cannot be caught.
+    Python runs signal handlers in the main thread, which may be in a forward pass; rclpy's own
+    handlers end the context at once, under the frames that are still being looked at. Where the
+    node is not through in time, at weights being loaded for instance, the process ends all the
+    same: what asks a car's node to end follows up with a signal that cannot be caught.
     """
     receiver, sender = socket.socketpair()
     sender.setblocking(False)

@@ -76,7 +76,10 @@ class ImageInput:
         if follows or self._config.lazy:
             # Steady, so that it ticks without a simulated clock too.
             clock = Clock(clock_type=ClockType.STEADY_TIME)
-            self._timer = self._node.create_timer(_CHECK_PERIOD_S, self.check, clock=clock)
+            self._timer = self._node.create_timer(_CHECK_PERIOD_S, self._tick, clock=clock)
+
+    def _tick(self) -> None:
+        self.check()
 
     def ignore(self) -> None:
         """Receive no more images."""
