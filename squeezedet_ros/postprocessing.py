@@ -88,8 +88,8 @@ def _decode(
     """
     Return xyxy of what :func:`squeezedet_ros.box_coder.decode` makes of a few anchors.
 
-    Here in NumPy: after a forward pass, which leaves nothing in the caches, each operation of
-    PyTorch takes some ten times as long as one of NumPy.
+    Here in NumPy: on a few numbers an operation of PyTorch takes longer, above all after a
+    forward pass, which leaves nothing of it in the caches.
     """
     centres, sizes = anchors[:, :2] + deltas[:, :2] * anchors[:, 2:], deltas[:, 2:]
     slope = math.exp(exp_thresh)
