@@ -5,11 +5,9 @@ from squeezedet_ros.training.carry_over import carry_over
 import torch
 
 
-def trained(architecture='squeezedet'):
+def trained():
     torch.manual_seed(0)
-    network = SqueezeDet(
-        ModelConfig(architecture=architecture, input_size=(96, 96), padding='symmetric')
-    ).eval()
+    network = SqueezeDet(ModelConfig(input_size=(96, 96), padding='symmetric')).eval()
     with torch.no_grad():
         for weight in network.parameters():
             weight.copy_(torch.randn(weight.shape) * (weight[0].numel() ** -0.5))
