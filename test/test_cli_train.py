@@ -146,7 +146,7 @@ def test_other_classes_on_trained_weights(coco, small, tmp_path, capsys):
 def test_another_architecture_on_trained_weights(coco, small, tmp_path, capsys):
     settings = ('--architecture', 'squeezedet_plus', '--classes', 'car', '--epochs', '0.5')
     assert train(coco, tmp_path / 'out', '--weights', small, *settings) == 0
-    assert 'begins with the channels that it shares with squeezedet' in capsys.readouterr().out
+    assert 'plus begins with what squeezedet computes up to fire8' in capsys.readouterr().out
     before = load_checkpoint(small).config
     found = load_checkpoint(tmp_path / 'out' / 'final.safetensors').config
     assert found == replace(before, architecture='squeezedet_plus', classes=('car',))

@@ -28,7 +28,6 @@ from squeezedet_ros.evaluation.evaluator import (
 )
 from squeezedet_ros.network import SqueezeDet
 from squeezedet_ros.training.anchor_clustering import read_anchor_set
-from squeezedet_ros.training.carry_over import carry_over
 from squeezedet_ros.training.distributed import (
     join_processes,
     leave_processes,
@@ -41,6 +40,7 @@ from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.training.start import initial_network, load_imagenet_features, with_classes
 from squeezedet_ros.training.summary import write_summary
 from squeezedet_ros.training.trainer import Evaluate, Trainer
+from squeezedet_ros.training.widening import widen
 from squeezedet_ros.visualization import contact_sheet, draw_detections, draw_truth, Image
 import torch
 
@@ -62,8 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--architecture',
         choices=get_args(Architecture),
-        help=f'network; that of --weights or {ModelConfig().architecture} unless given; another '
-        'than that of --weights begins with what it can take of them',
+        help=f'network; that of --weights or {ModelConfig().architecture} unless given; '
+        'squeezedet_plus can begin with weights of squeezedet',
     )
     parser.add_argument(
         '--classes',
@@ -136,7 +136,7 @@ def _initial_network(arguments: argparse.Namespace, training: TrainingConfig) ->
         if arguments.anchors:
             raise ConfigError('--anchors is for a new network; that of --weights has its shapes')
         network = load_checkpoint(resolve_weights(arguments.weights))
-        network = _for_architecture(network, arguments.architecture, training.seed)
+        network = _for_architecture(network, arguments.architecture, training)
         return _for_classes(network, arguments.classes)
     anchors = read_anchor_set(arguments.anchors) if arguments.anchors else None
     architecture = arguments.architecture or ModelConfig().architecture
@@ -148,14 +148,12 @@ def _initial_network(arguments: argparse.Namespace, training: TrainingConfig) ->
 
 
 def _for_architecture(
-    network: SqueezeDet, architecture: Architecture | None, seed: int
+    network: SqueezeDet, architecture: Architecture | None, training: TrainingConfig
 ) -> SqueezeDet:
-    old = network.config.architecture
-    if architecture in (None, old):
+    if architecture in (None, network.config.architecture):
         return network
-    print(f'{architecture} begins with the channels that it shares with {old}')
-    torch.manual_seed(seed)
-    return carry_over(network, architecture)
+    print(f'{architecture} begins with what {network.config.architecture} computes up to fire8')
+    return widen(network, architecture, training)
 
 
 def _for_classes(network: SqueezeDet, classes: list[str] | None) -> SqueezeDet:

@@ -44,10 +44,10 @@ def initial_network(
     if anchors:
         config = replace(config, **anchors._asdict())
     network = SqueezeDet(replace(config, classes=tuple(classes)) if classes else config)
-    return network if training.recipe == 'paper' else _awake(network, training)
+    return network if training.recipe == 'paper' else awake(network, training)
 
 
-def _awake(network: SqueezeDet, training: TrainingConfig) -> SqueezeDet:
+def awake(network: SqueezeDet, training: TrainingConfig) -> SqueezeDet:
     """Fill the layers by Kaiming's rule, and start the confidences low."""
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d) and name != 'convdet':
