@@ -15,7 +15,7 @@ from squeezedet_ros.detections import Detections
 from squeezedet_ros.engines.choice import choose_engine, EngineChoice
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.postprocessing import make_selector, select, Selector
-from squeezedet_ros.preprocessing import fit_image, FitTransform, Image
+from squeezedet_ros.preprocessing import fit_image, FitTransform, Image, network_size
 
 
 class StageSeconds(NamedTuple):
@@ -34,20 +34,20 @@ class StageSeconds(NamedTuple):
 
 class _Look(NamedTuple):
     """
-    What the network says of a batch, before boxes are selected.
+    What the network says of images that it sees at one size, before boxes are selected.
 
     :param sizes: (height, width) of each image.
-    :param fitted: each image as the network sees it, and the way there.
-    :param groups: places of the images that went through together.
-    :param outputs: of the network for each group.
-    :param seconds: without the time to select.
+    :param size: (height, width) of the network's input.
+    :param transforms: the way there of each image.
+    :param output: of the network.
+    :param seconds: spent before it and in it.
     """
 
     sizes: list[tuple[int, int]]
-    fitted: list[tuple[Image, FitTransform]]
-    groups: list[list[int]]
-    outputs: list[RawPrediction]
-    seconds: StageSeconds
+    size: tuple[int, int]
+    transforms: list[FitTransform]
+    output: RawPrediction
+    seconds: tuple[float, float]
 
 
 class Detector:
@@ -125,10 +125,8 @@ class Detector:
 
         :param selector: for these images, in place of the detector's own selection.
         """
-        look = self._look(images)
-        start = perf_counter()
-        results = self._select(look, selector or self._selector)
-        return results, look.seconds._replace(select=perf_counter() - start)
+        ((found, seconds),) = self._detect(images, [selector or self._selector])
+        return found, seconds
 
     def detect_each(
         self, images: Sequence[Image], selections: Sequence[SelectionConfig]
@@ -139,36 +137,49 @@ class Detector:
         :returns: for each configuration what :meth:`detect_timed` does.
         :raises ConfigError: when a selection names a class the model does not have.
         """
-        selectors = [make_selector(selection, self.model.classes) for selection in selections]
-        look = self._look(images)
-        results = []
-        for selector in selectors:
-            start = perf_counter()
-            found = self._select(look, selector)
-            results.append((found, look.seconds._replace(select=perf_counter() - start)))
-        return results
+        return self._detect(
+            images, [make_selector(selection, self.model.classes) for selection in selections]
+        )
+
+    def _detect(
+        self, images: Sequence[Image], selectors: Sequence[Selector]
+    ) -> list[tuple[list[Detections], StageSeconds]]:
+        results = [[Detections.empty()] * len(images) for _ in selectors]
+        spent = np.zeros((len(selectors), len(StageSeconds._fields)))
+        for rows in _group_by_size([_checked(image) for image in images], self.model):
+            # Selected at once: the engine gives the next group the same memory.
+            look = self._look([images[row] for row in rows])
+            for number, selector in enumerate(selectors):
+                start = perf_counter()
+                for row, found in zip(rows, self._select(look, selector), strict=True):
+                    results[number][row] = found
+                spent[number] += (*look.seconds, perf_counter() - start)
+        return [
+            (found, StageSeconds(*seconds))
+            for found, seconds in zip(results, spent.tolist(), strict=True)
+        ]
 
     def _look(self, images: Sequence[Image]) -> _Look:
         start = perf_counter()
-        sizes = [(image.shape[0], image.shape[1]) for image in map(_checked, images)]
-        fitted = [fit_image(image, self.model) for image in images]
-        groups = _group_by_size([pixels for pixels, _ in fitted])
-        inputs = [self._engine.prepare([fitted[row][0] for row in rows]) for rows in groups]
+        sizes = [(image.shape[0], image.shape[1]) for image in images]
+        size = network_size(self.model, sizes[0])
+        batch = self._engine.images(len(images), size)
+        transforms = [
+            fit_image(image, self.model, place)[1]
+            for image, place in zip(images, batch.numpy(), strict=True)
+        ]
+        inputs = self._engine.prepare(batch)
         prepared = perf_counter()
-        outputs = [self._engine.forward(pixels) for pixels in inputs]
-        seconds = StageSeconds(prepared - start, perf_counter() - prepared, 0.0)
-        return _Look(sizes, fitted, groups, outputs, seconds)
+        output = self._engine.forward(inputs)
+        seconds = prepared - start, perf_counter() - prepared
+        return _Look(sizes, size, transforms, output, seconds)
 
     def _select(self, look: _Look, selector: Selector) -> list[Detections]:
-        results = [Detections.empty()] * len(look.sizes)
-        for rows, raw in zip(look.groups, look.outputs, strict=True):
-            height, width, _ = look.fitted[rows[0]][0].shape
-            found = self._engine.candidates(raw, (height, width), selector)
-            for row, candidates in zip(rows, found, strict=True):
-                transform = look.fitted[row][1]
-                boxes = _in_source(candidates, transform, look.sizes[row])
-                results[row] = select(boxes, selector)
-        return results
+        candidates = self._engine.candidates(look.output, look.size, selector)
+        return [
+            select(_in_source(found, transform, size), selector)
+            for found, transform, size in zip(candidates, look.transforms, look.sizes, strict=True)
+        ]
 
 
 def _checked(image: Image) -> Image:
@@ -179,11 +190,12 @@ def _checked(image: Image) -> Image:
     return image
 
 
-def _group_by_size(fitted: list[Image]) -> list[list[int]]:
-    """Return the positions of images of equal size, which can go through together."""
-    rows: dict[tuple[int, ...], list[int]] = {}
-    for position, image in enumerate(fitted):
-        rows.setdefault(image.shape, []).append(position)
+def _group_by_size(images: Sequence[Image], model: ModelConfig) -> list[list[int]]:
+    """Return the positions of images that can go through the network together."""
+    rows: dict[tuple[int, int], list[int]] = {}
+    for position, image in enumerate(images):
+        size = network_size(model, (image.shape[0], image.shape[1]))
+        rows.setdefault(size, []).append(position)
     return list(rows.values())
 
 

@@ -62,22 +62,25 @@ def network_size(config: ModelConfig, image_size: tuple[int, int]) -> tuple[int,
     return height, width
 
 
-def fit_image(image: Image, config: ModelConfig) -> tuple[Image, FitTransform]:
+def fit_image(
+    image: Image, config: ModelConfig, out: Image | None = None
+) -> tuple[Image, FitTransform]:
     """
     Fit one image to the network by the model's ``fit``.
 
     :param image: (h, w, 3) uint8 blue, green, red.
+    :param out: (height, width, 3) uint8 to fill instead of a new one.
     :returns: (height, width, 3) uint8 as the network takes it, and the transform that was
         applied.
     """
     size = network_size(config, image.shape[:2])
     transform = fit_transform(image.shape[:2], config)
     if config.fit == 'stretch':
-        return _resize(image, size), transform
+        return _resize(image, size, out), transform
     if config.fit == 'crop':
         top, left, rows, columns = _crop_window(image.shape[:2], size)
-        return _resize(image[top : top + rows, left : left + columns], size), transform
-    return _letterbox(image, size, config.pixel_mean), transform
+        return _resize(image[top : top + rows, left : left + columns], size, out), transform
+    return _letterbox(image, size, config.pixel_mean, out), transform
 
 
 def fit_transform(image_size: tuple[int, int], config: ModelConfig) -> FitTransform:
@@ -98,12 +101,14 @@ def fit_transform(image_size: tuple[int, int], config: ModelConfig) -> FitTransf
     return FitTransform((columns / width, rows / height), (float(left), float(top)))
 
 
-def _resize(image: Image, size: tuple[int, int]) -> Image:
-    if image.shape[:2] == size:
+def _resize(image: Image, size: tuple[int, int], out: Image | None = None) -> Image:
+    if image.shape[:2] != size:
+        resized = cv2.resize(image, (size[1], size[0]), out, interpolation=cv2.INTER_LINEAR)
+        return resized.astype(np.uint8, copy=False)
+    if out is None:
         return image
-    return cv2.resize(image, (size[1], size[0]), interpolation=cv2.INTER_LINEAR).astype(
-        np.uint8, copy=False
-    )
+    out[...] = image
+    return out
 
 
 def _crop_window(image_size: tuple[int, int], size: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -126,20 +131,18 @@ def _letterbox_place(
     return (size[0] - rows) // 2, (size[1] - columns) // 2, rows, columns
 
 
-def _letterbox(image: Image, size: tuple[int, int], colour: tuple[float, float, float]) -> Image:
+def _letterbox(
+    image: Image, size: tuple[int, int], colour: tuple[float, float, float], out: Image | None
+) -> Image:
     top, left, rows, columns = _letterbox_place(image.shape[:2], size)
-    resized = _resize(image, (rows, columns))
     if (rows, columns) == size:
-        return resized
-    return cv2.copyMakeBorder(
-        resized,
-        top,
-        size[0] - rows - top,
-        left,
-        size[1] - columns - left,
-        cv2.BORDER_CONSTANT,
-        value=colour,
-    ).astype(np.uint8, copy=False)
+        return _resize(image, size, out)
+    canvas = np.empty((*size, 3), np.uint8) if out is None else out
+    bottom, right = top + rows, left + columns
+    for border in (canvas[:top], canvas[bottom:], canvas[:, :left], canvas[:, right:]):
+        border[...] = np.rint(colour)
+    _resize(image, (rows, columns), canvas[top:bottom, left:right])
+    return canvas
 
 
 def normalize(images: Tensor, mean: Tensor, dtype: torch.dtype) -> Tensor:
@@ -153,14 +156,14 @@ def normalize(images: Tensor, mean: Tensor, dtype: torch.dtype) -> Tensor:
     return images.to(mean.dtype).sub_(mean).to(dtype).permute(0, 3, 1, 2)
 
 
-def normalize_on_cpu(images: Sequence[Image], mean: Sequence[float]) -> Tensor:
+def normalize_on_cpu(images: Tensor, mean: Sequence[float], out: Tensor) -> Tensor:
     """
     Do what :func:`normalize` does in float32, in one pass over each image.
 
-    :param images: (height, width, 3) uint8 each, of one size.
+    :param images: (N, height, width, 3) uint8, on the CPU.
+    :param out: (N, height, width, 3) float32, to fill.
     """
     values = np.arange(256, dtype=np.float32)[:, None] - np.array(mean, np.float32)
-    batch = np.empty((len(images), *images[0].shape), np.float32)
-    for image, place in zip(images, batch, strict=True):
+    for image, place in zip(images.numpy(), out.numpy(), strict=True):
         cv2.LUT(image, values[None], place)
-    return torch.from_numpy(batch).permute(0, 3, 1, 2)
+    return out.permute(0, 3, 1, 2)

@@ -82,7 +82,7 @@ def test_engines_say_what_the_network_says(name, architecture, padding):
     rng = np.random.default_rng(0)
     for shape in ((1, 96, 160, 3), (2, 97, 131, 3)):
         images = rng.integers(0, 256, shape, np.uint8)
-        found = engine.forward(engine.prepare(list(images)))
+        found = engine.forward(engine.prepare(torch.from_numpy(images)))
         with torch.inference_mode():
             planes = (torch.from_numpy(images).float() - mean).permute(0, 3, 1, 2)
             expected = network(planes)
@@ -126,13 +126,22 @@ def test_without_a_setting_threads_are_those_of_the_cores_allowed():
 
 
 @pytest.mark.parametrize('name', ENGINES)
-def test_a_prediction_outlives_the_next(name):
+def test_images_lie_in_the_same_memory_and_none_is_seen_again(name):
     engine = choose_engine(make_network(), config(name)).engine
-    images = np.random.default_rng(0).integers(0, 256, (2, 96, 160, 3), np.uint8)
-    first = engine.forward(engine.prepare([images[0]]))
-    before = [part.clone() for part in first]
-    engine.forward(engine.prepare([images[1]]))
-    assert all(torch.equal(one, other) for one, other in zip(first, before, strict=True))
+    rng = np.random.default_rng(0)
+    largest = engine.images(2, (96, 160))
+    whole = engine.forward(
+        engine.prepare(
+            largest.copy_(torch.from_numpy(rng.integers(0, 256, (2, 96, 160, 3), np.uint8)))
+        )
+    )
+    expected = [part[1:].clone() for part in whole]
+    one = engine.images(1, (96, 160))
+    assert one.shape == (1, 96, 160, 3)
+    assert one.data_ptr() == largest.data_ptr()
+    again = engine.forward(engine.prepare(one.copy_(largest[1:].clone())))
+    for found, right in zip(again, expected, strict=True):
+        torch.testing.assert_close(found, right, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize('name', ENGINES[1:])

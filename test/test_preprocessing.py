@@ -124,13 +124,26 @@ def test_stretch_and_normalise_are_the_references():
 
 
 def test_on_a_cpu_normalising_gives_the_same_bits():
-    whole = np.random.default_rng(0).integers(0, 256, (2, 50, 70, 3), np.uint8)
-    mean = ModelConfig().pixel_mean
-    for images in (whole, whole[:, 3:40, 5:44]):
-        found = normalize_on_cpu(list(images), mean)
-        expected = normalize(torch.from_numpy(images.copy()), torch.tensor(mean), torch.float32)
-        assert torch.equal(found, expected)
-        assert found.is_contiguous(memory_format=torch.channels_last)
+    images = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (2, 50, 70, 3), np.uint8))
+    mean, out = ModelConfig().pixel_mean, torch.full((2, 50, 70, 3), torch.nan)
+    found = normalize_on_cpu(images, mean, out)
+    assert torch.equal(found, normalize(images, torch.tensor(mean), torch.float32))
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    assert found.data_ptr() == out.data_ptr()
+
+
+@pytest.mark.parametrize('fit', ['stretch', 'letterbox', 'crop', 'adaptive'])
+@pytest.mark.parametrize('size', [(60, 200), (100, 100), MODEL.input_size])
+def test_an_image_is_fitted_into_memory_that_is_there(fit, size):
+    config = replace(MODEL, fit=fit)
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
+    expected, transform = fit_image(image, config)
+    batch = np.zeros((3, *expected.shape), np.uint8)
+    found, way = fit_image(image, config, batch[1])
+    assert np.shares_memory(found, batch[1])
+    np.testing.assert_array_equal(batch[1], expected)
+    assert not batch[[0, 2]].any()
+    assert way == transform
 
 
 @pytest.mark.parametrize('fit', ['stretch', 'letterbox', 'crop', 'adaptive'])

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+import math
 import os
 
-import numpy as np
 from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.errors import PredictionError
 from squeezedet_ros.network import RawPrediction
 from squeezedet_ros.postprocessing import Selector, top_candidates
-from squeezedet_ros.preprocessing import Image
 from squeezedet_ros.shortlist import shortlist_by_confidence, shortlist_by_score
 import torch
 from torch import Tensor
@@ -30,12 +28,27 @@ def thread_count(setting: int) -> int:
     return setting or len(allowed) or os.cpu_count() or 1
 
 
+class Workspace:
+    """Memory that is taken once, for the largest tensor asked for, and used for all of them."""
+
+    def __init__(self, dtype: torch.dtype, *, pinned: bool = False) -> None:
+        self._memory = torch.empty(0, dtype=dtype)
+        self._pinned = pinned
+
+    def tensor(self, *shape: int) -> Tensor:
+        """Return a contiguous tensor in this memory, with what was left there."""
+        size = math.prod(shape)
+        if self._memory.numel() < size:
+            self._memory = torch.empty(size, dtype=self._memory.dtype, pin_memory=self._pinned)
+        return self._memory[:size].view(shape)
+
+
 class Engine(ABC):
     """
     Takes a batch of fitted images to its candidates.
 
-    A batch passes :meth:`prepare`, :meth:`forward` and :meth:`candidates`; several batches may
-    be between two of these steps at a time.
+    A batch is written to :meth:`images` and passes :meth:`prepare`, :meth:`forward` and
+    :meth:`candidates`. What these return may lie in memory that the next batch is given too.
     """
 
     def __init__(self, model: ModelConfig, device: torch.device) -> None:
@@ -47,19 +60,28 @@ class Engine(ABC):
         self.model = model
         self.device = device
         self._anchors: dict[tuple[int, int], Tensor] = {}
+        self._images = Workspace(torch.uint8, pinned=device.type == 'cuda')
 
     @abstractmethod
     def describe(self) -> str:
         """Return engine, device and precision in words, for logs and reports."""
 
-    @torch.inference_mode()
-    def prepare(self, images: Sequence[Image]) -> Tensor:
+    def images(self, count: int, size: tuple[int, int]) -> Tensor:
+        """
+        Return where the images of a batch belong.
+
+        :param size: (height, width) of the network's input.
+        :returns: (count, height, width, 3) uint8 in the host's memory, pinned for a GPU.
+        """
+        return self._images.tensor(count, *size, 3)
+
+    def prepare(self, images: Tensor) -> Tensor:
         """
         Return the network's input where the forward pass takes it.
 
-        :param images: (height, width, 3) uint8 each, fitted to the network, of one size.
+        :param images: (N, height, width, 3) uint8, fitted to the network.
         """
-        return torch.from_numpy(np.stack(images))
+        return images
 
     @abstractmethod
     def _run(self, inputs: Tensor) -> RawPrediction:

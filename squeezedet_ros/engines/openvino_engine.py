@@ -52,8 +52,7 @@ class OpenVinoEngine(Engine):
         return f'openvino {openvino.__version__.partition("-")[0]} on cpu, {self._dtype}'
 
     def _run(self, inputs: Tensor) -> RawPrediction:
-        # The outputs are copies: the next batch may be run before these are looked at.
-        found = self._compiled([inputs.numpy()], share_inputs=True)
+        found = self._compiled([inputs.numpy()], share_inputs=True, share_outputs=True)
         return RawPrediction(*(torch.from_numpy(found[name]) for name in OUTPUTS))
 
 

@@ -98,7 +98,7 @@ def check_parity(
 
     :raises EngineError: when that is beyond the tolerance.
     """
-    found = engine.forward(engine.prepare([frame]))
+    found = engine.forward(engine.prepare(torch.from_numpy(frame[None])))
     parity = measure_parity(found, reference, engine.model, (frame.shape[0], frame.shape[1]))
     if not (parity.scores <= tolerance.scores and parity.boxes <= tolerance.boxes):
         raise EngineError(

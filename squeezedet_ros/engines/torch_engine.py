@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from squeezedet_ros.config import EngineConfig, Precision
-from squeezedet_ros.engines.engine import Engine, thread_count
+from squeezedet_ros.engines.engine import Engine, thread_count, Workspace
 from squeezedet_ros.engines.fusion import can_fuse, FusedSqueezeDet
 from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
-from squeezedet_ros.preprocessing import Image, normalize, normalize_on_cpu
+from squeezedet_ros.preprocessing import normalize, normalize_on_cpu
 import torch
 from torch import Tensor
 
@@ -78,6 +78,7 @@ class TorchEngine(Engine):
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network: Callable[[Tensor], RawPrediction] = network
         self._mean = torch.tensor(self.model.pixel_mean, device=self.device)
+        self._pixels = Workspace(torch.float32)
         self._way = ''
         if config.compile_network:
             self._network, self._way = torch.compile(network), ', compiled'
@@ -97,16 +98,16 @@ class TorchEngine(Engine):
         return f'torch {torch.__version__} on {name}, {dtype}{self._way}'
 
     @torch.inference_mode()
-    def prepare(self, images: Sequence[Image]) -> Tensor:
+    def prepare(self, images: Tensor) -> Tensor:
         """
         Return the network's input on the device.
 
-        :param images: (height, width, 3) uint8 each, fitted to the network, of one size.
+        :param images: (N, height, width, 3) uint8, fitted to the network.
         """
         if self.device.type == 'cpu':
-            return normalize_on_cpu(images, self.model.pixel_mean).to(self.dtype)
-        batch = super().prepare(images).pin_memory().to(self.device, non_blocking=True)
-        return normalize(batch, self._mean, self.dtype)
+            pixels = self._pixels.tensor(*images.shape)
+            return normalize_on_cpu(images, self.model.pixel_mean, pixels).to(self.dtype)
+        return normalize(images.to(self.device, non_blocking=True), self._mean, self.dtype)
 
     def _run(self, inputs: Tensor) -> RawPrediction:
         if self.device.type == 'cpu':
