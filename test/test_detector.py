@@ -76,6 +76,20 @@ def test_sizes_may_be_mixed(network, images):
     network.config = MODEL
 
 
+def test_a_size_of_long_ago_is_as_new(network, images):
+    """More sizes than an engine keeps anchors of, smaller and larger ones in turn."""
+    network.config = replace(MODEL, fit='adaptive')
+    detector = Detector(network, SELECTION)
+    (before,) = detector.detect(images[:1])
+    for side in range(64, 384, 16):
+        (found,) = detector.detect([np.resize(images[0], (90, side, 3))])
+        assert found.boxes[:, [0, 2]].max() <= side - 1
+    (after,) = detector.detect(images[:1])
+    np.testing.assert_array_equal(after.boxes, before.boxes)
+    np.testing.assert_array_equal(after.scores, before.scores)
+    network.config = MODEL
+
+
 def test_scores_descend_and_selection_may_change(network, images):
     detector = Detector(network, SELECTION)
     first = detector.detect(images[:1])[0]

@@ -16,6 +16,9 @@ from squeezedet_ros.shortlist import shortlist_by_confidence, shortlist_by_score
 import torch
 from torch import Tensor
 
+# Of images whose anchors are kept: a camera has one, but who may send images may send any.
+_SIZES = 16
+
 
 def thread_count(setting: int) -> int:
     """
@@ -120,5 +123,7 @@ class Engine(ABC):
 
     def _anchors_for(self, size: tuple[int, int]) -> Tensor:
         if size not in self._anchors:
+            if len(self._anchors) == _SIZES:
+                del self._anchors[next(iter(self._anchors))]
             self._anchors[size] = make_anchors(self.model, size).to(self.device)
         return self._anchors[size]
