@@ -16,6 +16,7 @@ import sys
 import time
 
 from diagnostic_msgs.msg import DiagnosticArray
+from domains import fresh_domain
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 from rcl_interfaces.srv import SetParameters, SetParametersAtomically
@@ -27,6 +28,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CompressedImage, Image
 from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.network import SqueezeDet
+from squeezedet_ros.ros.scheduling import OUTCOMES
 import torch
 from vision_msgs.msg import Detection2DArray
 
@@ -34,6 +36,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 PATIENCE_S = 120.0
 # What the node logs once it is configured with the weights of fixture `weights`.
 READY = 'tiny.safetensors on '
+RELIABLE = {'input_reliability': 'reliable', 'input_depth': 1000, 'num_threads': 1}
 _DISCOVERY_S = 0.3
 _stamps = itertools.count(1_500_000_000, 1_000_000)
 
@@ -228,6 +231,40 @@ class Client:
 
     def state(self) -> str:
         return self.call(GetState, 'get_state', GetState.Request()).current_state.label
+
+
+def running(kind: type[NodeProcess], weights: Path, log: Path, **settings: object) -> NodeProcess:
+    """Return a node of one camera that gets all that is sent, in a domain of its own."""
+    domain = fresh_domain()
+    settings = {'weights': str(weights), 'cameras': ['front'], **RELIABLE, **settings}
+    node = kind(log, domain, **settings)
+    node.domain = domain
+    return node
+
+
+class Account:
+    """What /diagnostics says of a camera, beside what was sent from now on."""
+
+    def __init__(self, client: Client, camera: str = 'front') -> None:
+        self._client, self._place = client, f': {camera}'
+        self._all = client.collect(DiagnosticArray, '/diagnostics')
+        self._before = self._read()
+
+    def _read(self) -> dict[str, int]:
+        seen = len(self._all)
+        self._client.spin_until(lambda: len(self._all) > seen)
+        (status,) = (s for s in self._all[-1].status if s.name.endswith(self._place))
+        return {key: int(value) for key, value in values_of(status).items() if value.isdigit()}
+
+    def settled(self, sent: int) -> dict[str, int]:
+        """Return the counts by outcome once as many frames came and none waits."""
+        while True:
+            now = self._read()
+            counts = {key: now[key] - self._before[key] for key in ('received', *OUTCOMES)}
+            if counts['received'] == sent and now['waiting'] == 0:
+                break
+        assert sum(counts[outcome] for outcome in OUTCOMES) == sent
+        return {key: count for key, count in counts.items() if count and key != 'received'}
 
 
 def picture(seed: int = 0, size: tuple[int, int] = (90, 160)) -> np.ndarray:

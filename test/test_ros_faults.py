@@ -8,11 +8,11 @@ import subprocess
 import sys
 
 import cv2
-from diagnostic_msgs.msg import DiagnosticArray
 from domains import fresh_domain
 from faulty_node import FORESEE_NOT, HANG, NO_MEMORY, NO_NUMBER, plain, RAISE
 import pytest
 from ros_testing import (
+    Account,
     Client,
     image_message,
     kill,
@@ -20,29 +20,19 @@ from ros_testing import (
     outcomes,
     picture,
     READY,
-    values_of,
+    RELIABLE,
+    running,
 )
 from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CompressedImage, Image
-from squeezedet_ros.ros.scheduling import OUTCOMES
+from sensor_msgs.msg import Image
 
 pytestmark = pytest.mark.ros
-FUZZED = int(os.environ.get('SQUEEZEDET_FUZZ_MESSAGES', '150'))
-RELIABLE = {'input_reliability': 'reliable', 'input_depth': 1000, 'num_threads': 1}
 
 
 class FaultyNode(NodeProcess):
     """The node with a network that fails on command."""
 
     program = (str(Path(__file__).parent / 'faulty_node.py'),)
-
-
-def running(kind, weights, log, **settings):
-    domain = fresh_domain()
-    settings = {'weights': str(weights), 'cameras': ['front'], **RELIABLE, **settings}
-    node = kind(log, domain, **settings)
-    node.domain = domain
-    return node
 
 
 @pytest.fixture(scope='module')
@@ -60,31 +50,6 @@ def faulty(weights, tmp_path_factory):
 def client(faulty):
     with Client(faulty.domain) as result:
         yield result
-
-
-class Account:
-    """What /diagnostics says of a camera, beside what was sent from now on."""
-
-    def __init__(self, client, camera='front'):
-        self._client, self._place = client, f': {camera}'
-        self._all = client.collect(DiagnosticArray, '/diagnostics')
-        self._before = self._read()
-
-    def _read(self):
-        seen = len(self._all)
-        self._client.spin_until(lambda: len(self._all) > seen)
-        (status,) = (s for s in self._all[-1].status if s.name.endswith(self._place))
-        return {key: int(value) for key, value in values_of(status).items() if value.isdigit()}
-
-    def settled(self, sent):
-        """Return the counts by outcome once as many frames came and none waits."""
-        while True:
-            now = self._read()
-            counts = {key: now[key] - self._before[key] for key in ('received', *OUTCOMES)}
-            if counts['received'] == sent and now['waiting'] == 0:
-                break
-        assert sum(counts[outcome] for outcome in OUTCOMES) == sent
-        return {key: count for key, count in counts.items() if count and key != 'received'}
 
 
 def send_one_by_one(client, publisher, statuses, messages):
@@ -232,82 +197,6 @@ def test_a_camera_driver_may_be_killed_and_come_back(client, faulty):
     assert account.settled(0) == {}
     assert outcomes(statuses).count('detected') == len(arrays)
     assert len({str(message.header.stamp) for message in arrays}) == len(arrays)
-
-
-def ros_header(message, fields):
-    message.header.stamp.sec, message.header.stamp.nanosec = (
-        fields.header.sec,
-        fields.header.nanosec,
-    )
-    message.header.frame_id = fields.header.frame_id
-    return message
-
-
-def ros_image(fields):
-    message = ros_header(Image(), fields)
-    for name in ('height', 'width', 'encoding', 'is_bigendian', 'step', 'data'):
-        setattr(message, name, getattr(fields, name))
-    return message
-
-
-def ros_compressed(fields):
-    message = ros_header(CompressedImage(), fields)
-    message.format, message.data = fields.format, fields.data
-    return message
-
-
-def feed(client, kind, strategy, to_message):
-    """Send drawn messages, each of which must be answered; return how many were sent."""
-    hypothesis = pytest.importorskip('hypothesis')
-    _, statuses = client.outputs('front')
-    publisher, sent = client.image_publisher('front', kind), []
-
-    @hypothesis.settings(
-        max_examples=FUZZED,
-        deadline=None,
-        database=None,
-        derandomize=True,
-        phases=[hypothesis.Phase.generate],
-    )
-    @hypothesis.given(strategy)
-    def answered(fields):
-        sent.append(to_message(fields))
-        publisher.publish(sent[-1])
-        client.spin_until(lambda: len(statuses) == len(sent))
-        (status,) = statuses[-1].status
-        assert values_of(status)['outcome'] in OUTCOMES
-
-    answered()
-    return len(sent)
-
-
-def test_fuzzed_images_are_all_accounted_for(client):
-    fuzzing = pytest.importorskip('fuzzing')
-    account = Account(client)
-    sent = feed(client, Image, fuzzing.raw_images(), ros_image)
-    counts = account.settled(sent)
-    assert counts['detected'] > 0
-    assert counts['undecodable'] > 0
-    assert 'failed' not in counts
-    arrays, _ = client.outputs('front')
-    client.image_publisher('front').publish(image_message(picture()))
-    client.spin_until(lambda: arrays)
-
-
-def test_fuzzed_files_are_all_accounted_for(weights, tmp_path):
-    fuzzing = pytest.importorskip('fuzzing')
-    compressed = {'image_transport': 'compressed'}
-    with (
-        running(NodeProcess, weights, tmp_path / 'log', **compressed) as node,
-        Client(node.domain) as client,
-    ):
-        node.wait_for(READY)
-        account = Account(client)
-        sent = feed(client, CompressedImage, fuzzing.compressed_pictures(), ros_compressed)
-        counts = account.settled(sent)
-        assert counts['detected'] > 0
-        assert counts['undecodable'] > 0
-        assert node.end(signal.SIGTERM) == 0
 
 
 def test_an_end_in_the_middle_of_a_forward_pass_waits_for_nothing(weights, tmp_path):
