@@ -4,6 +4,7 @@ from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
+import os
 import subprocess
 import sys
 
@@ -123,6 +124,23 @@ def test_without_a_setting_threads_are_those_of_the_cores_allowed():
     )
     command = [sys.executable, '-c', script]
     assert subprocess.run(command, capture_output=True, check=True, text=True).stdout == '1 3\n'
+
+
+def test_openvino_tells_nobody_of_its_use(tmp_path):
+    pytest.importorskip('openvino')
+    script = (
+        'from squeezedet_ros.config import EngineConfig\n'
+        'from squeezedet_ros.detector import Detector\n'
+        'from squeezedet_ros.checkpoint import resolve_weights\n'
+        "engine = EngineConfig(engine='openvino', allow_fallback=False)\n"
+        "print(Detector.from_checkpoint(resolve_weights(''), None, engine).describe())"
+    )
+    command = [sys.executable, '-c', script]
+    environment = {**os.environ, 'HOME': str(tmp_path)}
+    said = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
+    assert said.stdout.startswith('openvino ')
+    # Where it keeps its count and the number it is known by.
+    assert not (tmp_path / 'intel').exists()
 
 
 @pytest.mark.parametrize('name', ENGINES)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
+import sys
 from typing import NamedTuple
 
 from squeezedet_ros.config import EngineConfig, EngineName
@@ -106,6 +107,8 @@ def _build(name: EngineName, network: SqueezeDet, config: EngineConfig) -> Engin
     for package in _lacking(name, config):
         raise MissingPackageError(f'engine {name}', package)
     module, kind, _ = _ENGINES[name]
+    # OpenVINO would tell Google Analytics of its use, without being asked, when it is imported.
+    sys.modules.setdefault('openvino_telemetry', None)  # type: ignore[arg-type]
     found = import_module(f'squeezedet_ros.engines.{module}')
     engine: Engine = getattr(found, kind)(network, config)
     return engine
