@@ -36,6 +36,7 @@ from squeezedet_ros.errors import DatasetError
 _DEPTH = 10
 _CLOCK_PERIOD = 0.025
 _DISCOVERY_PERIOD = 0.05
+_SILENCE = 3.0
 
 
 class BagPlayer(Node):
@@ -99,10 +100,12 @@ class BagPlayer(Node):
 
         :raises PlaybackError: when that takes longer than the timeout.
         """
-        give_up = monotonic() + self._config.timeout
+        start = monotonic()
         while missing := self._missing_listener():
-            if monotonic() > give_up:
+            if monotonic() - start > self._config.timeout:
                 raise PlaybackError(f'waited {self._config.timeout:g} s for {missing}')
+            if monotonic() - start > _SILENCE:
+                self.get_logger().info(f'waiting for {missing}', throttle_duration_sec=10.0)
             rclpy.spin_once(self, timeout_sec=_DISCOVERY_PERIOD)
         settled = monotonic() + self._config.settle
         while (left := settled - monotonic()) > 0:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import save
@@ -58,7 +60,7 @@ def restore_state(
         raise CheckpointError(f'{path} cannot be resumed from: {error}') from error
     if saved != settings:
         raise CheckpointError(
-            f'{path} belongs to a training with other settings; expected {settings}, got {saved}'
+            f'{path} belongs to a training with other settings: {_changes(saved, settings)}'
         )
     network.load_state_dict(_below(tensors, 'network/'))
     average.values = _below(tensors, 'average/')
@@ -70,6 +72,24 @@ def restore_state(
         {'state': state, 'param_groups': optimizer.state_dict()['param_groups']}
     )
     return int(tensors['step'])
+
+
+def _changes(saved: str | None, settings: str) -> str:
+    """Return which settings differ, each with what it was and what it is."""
+    try:
+        old, new = (_flat(json.loads(text or '')) for text in (saved, settings))
+    except ValueError:
+        return 'they cannot be read'
+    return '; '.join(
+        f'{name} was {json.dumps(old.get(name))}, is {json.dumps(new.get(name))}'
+        for name in {**old, **new}
+        if old.get(name) != new.get(name)
+    )
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    groups = [v if isinstance(v, dict) else {k: v} for k, v in settings.items()]
+    return {name: value for group in groups for name, value in group.items()}
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
