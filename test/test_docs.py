@@ -17,6 +17,7 @@ PAGES = [*OUTSIDE, *sorted((ROOT / 'doc').glob('*.md'))]
 LIVE = {item.name for config in LIVE_CONFIGS for item in fields(config)}
 PARAMETERS = LIVE | {item.name for config in FIXED_CONFIGS for item in fields(config)}
 LINK = re.compile(r'\]\((?!https?://)([^)#\s]*)(?:#([^)\s]+))?\)')
+IN_A_SENTENCE = re.compile(r'`squeezedet ([a-z-]+)((?: [^`]*)?)`')
 
 
 def commands(text):
@@ -54,6 +55,20 @@ def test_commands_are_understood():
         parser = argparse.ArgumentParser(prog=' '.join(words), exit_on_error=False)
         module.add_arguments(parser)
         parser.parse_args(words[2:])
+
+
+def test_commands_in_a_sentence_are_understood():
+    found = [item for page in PAGES for item in IN_A_SENTENCE.findall(page.read_text())]
+    assert found
+    for command, rest in found:
+        module = import_module(f'squeezedet_ros.cli.{COMMANDS[command][0]}')
+        parser = argparse.ArgumentParser()
+        module.add_arguments(parser)
+        options = {name for action in parser._actions for name in action.option_strings}
+        words = rest.split()
+        assert {word for word in words if word.startswith('--')} <= options, f'{command} {rest}'
+        positional = any(not action.option_strings for action in parser._actions)
+        assert positional or not words or words[0].startswith('--'), f'{command} {rest}'
 
 
 def test_what_is_launched_exists_and_takes_what_it_is_given():

@@ -63,7 +63,7 @@ class TrainingConfig:
     )
     precision: TrainingPrecision = setting(
         'float32',
-        'float32, or bfloat16 for the convolutions (for CPUs with AVX512_BF16 or AMX, and GPUs)',
+        'float32, or bfloat16 for the convolutions (faster on GPUs and on CPUs with AMX)',
         choices=TrainingPrecision,
     )
     frozen: tuple[str, ...] = setting(('conv1',), 'layers that keep their pretrained weights')
