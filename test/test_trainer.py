@@ -98,9 +98,8 @@ def test_half_a_log_line_is_dropped(frames, tmp_path):
 
 def test_other_settings_are_refused(frames, tmp_path):
     trainer(frames, tmp_path).fit()
-    with pytest.raises(
-        CheckpointError, match='other settings: learning_rate was 0.001, is 0.002$'
-    ):
+    said = r'other settings: learning_rate was 0\.001, is 0\.002$'
+    with pytest.raises(CheckpointError, match=said):
         trainer(frames, tmp_path, replace(TRAINING, learning_rate=2e-3))
     assert trainer(frames, tmp_path, replace(TRAINING, workers=2, save_every=5)).step == 12
 
