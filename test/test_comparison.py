@@ -122,6 +122,7 @@ def test_without_truth_agreement_is_what_there_is():
     assert found.report['agreement']['all']['agreement'] == pytest.approx(2 / 4)
     assert not found.is_regression
     assert found.report['notes'] == ['compared frames without truth, not scored: 2']
+    assert '\n\n\n' not in format_comparison(found.report)
     strict = compare(a, b, ComparisonConfig(min_agreement=0.6))
     assert strict.is_regression
     assert 'agreement 0.500 is below 0.6' in format_comparison(strict.report)

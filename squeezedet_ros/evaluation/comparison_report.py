@@ -11,7 +11,7 @@ _COCO_COLUMNS = ('map', 'map50', 'map75')
 def format_comparison(report: dict[str, Any]) -> str:
     """Return the report of :func:`.comparison.compare` as lines of text."""
     parts = (_head, _ap_lines, _coco_lines, _agreement_lines, _frame_lines, _verdict)
-    return '\n'.join('\n'.join(part(report)) for part in parts).rstrip()
+    return '\n'.join(line for part in parts for line in part(report)).rstrip()
 
 
 def _head(report: dict[str, Any]) -> Iterator[str]:
