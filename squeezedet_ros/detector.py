@@ -146,9 +146,10 @@ class Detector:
     ) -> list[tuple[list[Detections], StageSeconds]]:
         results = [[Detections.empty()] * len(images) for _ in selectors]
         spent = np.zeros((len(selectors), len(StageSeconds._fields)))
-        for rows in _group_by_size([_checked(image) for image in images], self.model):
+        groups = _group_by_size([_checked(image) for image in images], self.model)
+        for size, rows in groups.items():
             # Selected at once: the engine gives the next group the same memory.
-            look = self._look([images[row] for row in rows])
+            look = self._look([images[row] for row in rows], size)
             for number, selector in enumerate(selectors):
                 start = perf_counter()
                 for row, found in zip(rows, self._select(look, selector), strict=True):
@@ -159,10 +160,9 @@ class Detector:
             for found, seconds in zip(results, spent.tolist(), strict=True)
         ]
 
-    def _look(self, images: Sequence[Image]) -> _Look:
+    def _look(self, images: Sequence[Image], size: tuple[int, int]) -> _Look:
         start = perf_counter()
         sizes = [(image.shape[0], image.shape[1]) for image in images]
-        size = network_size(self.model, sizes[0])
         batch = self._engine.images(len(images), size)
         transforms = [
             fit_image(image, self.model, place)[1]
@@ -190,13 +190,15 @@ def _checked(image: Image) -> Image:
     return image
 
 
-def _group_by_size(images: Sequence[Image], model: ModelConfig) -> list[list[int]]:
-    """Return the positions of images that can go through the network together."""
+def _group_by_size(
+    images: Sequence[Image], model: ModelConfig
+) -> dict[tuple[int, int], list[int]]:
+    """Return the positions of images that go through together, by the network's input."""
     rows: dict[tuple[int, int], list[int]] = {}
     for position, image in enumerate(images):
         size = network_size(model, (image.shape[0], image.shape[1]))
         rows.setdefault(size, []).append(position)
-    return list(rows.values())
+    return rows
 
 
 def _in_source(

@@ -14,9 +14,6 @@ from squeezedet_ros.training.start import awake
 import torch
 from torch import nn, Tensor
 
-# Runs of channels that carry trained features: first of the new ones, of the old ones, how many.
-_Runs = list[tuple[int, int, int]]
-
 
 @torch.no_grad()
 def widen(network: SqueezeDet, architecture: Architecture, training: TrainingConfig) -> SqueezeDet:
@@ -39,11 +36,15 @@ def widen(network: SqueezeDet, architecture: Architecture, training: TrainingCon
         )
     torch.manual_seed(training.seed)
     wide = awake(SqueezeDet(replace(network.config, architecture=architecture)), training)
-    runs = _take_over(network.conv1, wide.conv1, [(0, 0, 3)])
+    # Where the trained features lie among the channels, in their order.
+    places = _take_over(network.conv1, wide.conv1, torch.arange(3))
     for small_stage, wide_stage in zip(_stages(network), _stages(wide), strict=True):
         # What is left over at the last stride is left out.
         for small, fire in zip_longest(small_stage[: len(wide_stage)], wide_stage):
-            runs = _hand_through(fire, runs) if small is None else _take_fire(small, fire, runs)
+            if small is None:
+                places = _hand_through(fire, places)
+            else:
+                places = _take_fire(small, fire, places)
     return wide
 
 
@@ -57,39 +58,34 @@ def _stages(network: SqueezeDet) -> list[list[Fire]]:
     return stages
 
 
-def _take_fire(small: Fire, fire: Fire, runs: _Runs) -> _Runs:
-    squeezed = _take_over(small.squeeze, fire.squeeze, runs)
-    (_, _, ones), *_ = _take_over(small.expand1x1, fire.expand1x1, squeezed)
-    (_, _, threes), *_ = _take_over(small.expand3x3, fire.expand3x3, squeezed)
-    return [(0, 0, ones), (fire.expand1x1.out_channels, ones, threes)]
+def _take_fire(small: Fire, fire: Fire, places: Tensor) -> Tensor:
+    squeezed = _take_over(small.squeeze, fire.squeeze, places)
+    ones = _take_over(small.expand1x1, fire.expand1x1, squeezed)
+    threes = _take_over(small.expand3x3, fire.expand3x3, squeezed)
+    return torch.cat([ones, fire.expand1x1.out_channels + threes])
 
 
-def _take_over(small: nn.Conv2d, conv: nn.Conv2d, runs: _Runs) -> _Runs:
-    """Fill the first channels of a layer with all of a smaller one."""
+def _take_over(small: nn.Conv2d, conv: nn.Conv2d, places: Tensor) -> Tensor:
+    """Fill the first channels of a layer with all of a smaller one, and return their places."""
     rows = small.out_channels
     conv.weight[:rows] = 0.0
-    target = _middle(conv.weight, small.kernel_size[0])
-    for column, old_column, columns in runs:
-        target[:rows, column : column + columns] = small.weight[
-            :, old_column : old_column + columns
-        ]
+    _middle(conv.weight, small.kernel_size[0])[:rows, places] = small.weight
     assert small.bias is not None
     assert conv.bias is not None
     conv.bias[:rows] = small.bias
-    return [(0, 0, rows)]
+    return torch.arange(rows)
 
 
-def _hand_through(fire: Fire, runs: _Runs) -> _Runs:
+def _hand_through(fire: Fire, places: Tensor) -> Tensor:
     """Let trained features pass, side by side: ReLU changes nothing about them a second time."""
-    columns = torch.cat([torch.arange(new, new + count) for new, _, count in runs])
-    rows = torch.arange(len(columns))
+    rows = torch.arange(len(places))
     fire.squeeze.weight[: len(rows)] = 0.0
-    fire.squeeze.weight[rows, columns] = 1.0
+    fire.squeeze.weight[rows, places] = 1.0
     split = fire.expand1x1.out_channels
     for conv, passed in ((fire.expand1x1, rows[:split]), (fire.expand3x3, rows[split:])):
         conv.weight[: len(passed)] = 0.0
         _middle(conv.weight, 1)[torch.arange(len(passed)), passed] = 1.0
-    return [(0, 0, len(rows))]
+    return rows
 
 
 def _middle(weight: Tensor, size: int) -> Tensor:
