@@ -64,6 +64,7 @@ class NodeProcess:
         command += [part for text in settings for part in ('-p', text)]
         environment = {**os.environ, 'ROS_DOMAIN_ID': str(domain), 'PYTHONUNBUFFERED': '1'}
         self._log = log
+        self.domain = domain
         with log.open('w') as output:
             self.process = subprocess.Popen(
                 [*command, *arguments],
@@ -235,11 +236,8 @@ class Client:
 
 def running(kind: type[NodeProcess], weights: Path, log: Path, **settings: object) -> NodeProcess:
     """Return a node of one camera that gets all that is sent, in a domain of its own."""
-    domain = fresh_domain()
     settings = {'weights': str(weights), 'cameras': ['front'], **RELIABLE, **settings}
-    node = kind(log, domain, **settings)
-    node.domain = domain
-    return node
+    return kind(log, fresh_domain(), **settings)
 
 
 class Account:

@@ -42,7 +42,6 @@ def front(weights, tmp_path_factory):
     settings |= {'input_reliability': 'reliable', 'input_depth': 50}
     with NodeProcess(log, domain, **settings) as node:
         node.wait_for(READY)
-        node.domain = domain
         yield node
         assert node.end(signal.SIGINT) == 0
         assert 'Traceback' not in node.log

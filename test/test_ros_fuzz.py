@@ -44,8 +44,9 @@ def ros_compressed(fields):
 
 
 def feed(client, kind, strategy, to_message):
-    """Send drawn messages, each of which must be answered; return how many were sent."""
+    """Send drawn messages, each of which must be answered; return the counts by outcome."""
     hypothesis = pytest.importorskip('hypothesis')
+    account = Account(client)
     _, statuses = client.outputs('front')
     publisher, sent = client.image_publisher('front', kind), []
 
@@ -65,7 +66,10 @@ def feed(client, kind, strategy, to_message):
         assert values_of(status)['outcome'] in OUTCOMES
 
     answered()
-    return len(sent)
+    counts = account.settled(len(sent))
+    assert counts['detected'] > 0
+    assert counts['undecodable'] > 0
+    return counts
 
 
 def test_fuzzed_images_are_all_accounted_for(weights, tmp_path):
@@ -75,11 +79,7 @@ def test_fuzzed_images_are_all_accounted_for(weights, tmp_path):
         Client(node.domain) as client,
     ):
         node.wait_for(READY)
-        account = Account(client)
-        sent = feed(client, Image, fuzzing.raw_images(), ros_image)
-        counts = account.settled(sent)
-        assert counts['detected'] > 0
-        assert counts['undecodable'] > 0
+        counts = feed(client, Image, fuzzing.raw_images(), ros_image)
         assert 'failed' not in counts
         arrays, _ = client.outputs('front')
         client.image_publisher('front').publish(image_message(picture()))
@@ -95,9 +95,5 @@ def test_fuzzed_files_are_all_accounted_for(weights, tmp_path):
         Client(node.domain) as client,
     ):
         node.wait_for(READY)
-        account = Account(client)
-        sent = feed(client, CompressedImage, fuzzing.compressed_pictures(), ros_compressed)
-        counts = account.settled(sent)
-        assert counts['detected'] > 0
-        assert counts['undecodable'] > 0
+        feed(client, CompressedImage, fuzzing.compressed_pictures(), ros_compressed)
         assert node.end(signal.SIGTERM) == 0

@@ -36,7 +36,6 @@ def node(weights, tmp_path_factory):
     settings = {'weights': str(weights), 'cameras': ['front'], 'silent_after': 3600.0}
     with NodeProcess(log, domain, '-r', '__ns:=/car', **settings) as result:
         result.wait_for(READY)
-        result.domain = domain
         yield result
         assert result.end(signal.SIGINT) == 0
 

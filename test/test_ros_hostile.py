@@ -44,7 +44,6 @@ def node(tmp_path_factory):
     domain = fresh_domain()
     settings = {'cameras': ['front'], 'autostart': False, 'num_threads': 1, **INPUT}
     with AuditedNode(tmp_path_factory.mktemp('audited'), domain, **settings) as result:
-        result.domain = domain
         yield result
         assert result.end(signal.SIGINT) == 0
         assert result.deeds() == set()

@@ -31,7 +31,6 @@ def rig(weights, tmp_path_factory):
             answer = client.call(Trigger, 'detect', Trigger.Request())
             assert (answer.success, answer.message) == (False, 'the node is not configured')
             assert client.transition(Transition.TRANSITION_CONFIGURE)
-        node.domain = domain
         yield node
         assert node.end(signal.SIGINT) == 0
         assert 'Traceback' not in node.log
