@@ -272,7 +272,7 @@ def test_every_frame_of_two_overloaded_cameras_is_accounted_for(weights, tmp_pat
         for number in range(sent):
             for publisher in publishers.values():
                 message = image_message(image, 10**9 + number)
-                if number % 10 == 9:
+                if number % 10 == 5:  # never the last, which is looked at in any case
                     message.encoding = 'nonsense'
                 publisher.publish(message)
         client.spin_until(lambda: all(len(statuses) == sent for _, statuses in cameras.values()))
