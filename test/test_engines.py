@@ -1,12 +1,15 @@
 """Every engine that is installed, beside the plain network."""
 
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import replace
 from functools import lru_cache
+import gc
 from importlib.util import find_spec
 import os
 import subprocess
 import sys
+import weakref
 
 import cv2
 import numpy as np
@@ -26,6 +29,7 @@ from squeezedet_ros.engines.parity import (
     reference_prediction,
     TOLERANCES,
 )
+from squeezedet_ros.engines.torch_engine import TorchEngine
 from squeezedet_ros.errors import ConfigError, DeviceError, EngineError, MissingPackageError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 import torch
@@ -301,12 +305,52 @@ def test_what_is_not_installed_is_named(monkeypatch, name):
     assert taken.why.endswith(f'(pip install {package}); fell back to torch')
 
 
+@pytest.mark.parametrize('allow_fallback', [True, False])
+def test_nothing_is_held_of_an_engine_that_is_refused(monkeypatch, allow_fallback):
+    """Nor until Python looks for rings: it may be all that a device has room for."""
+    built = []
+
+    def build(name, network, config):
+        engine = TorchEngine(network, config)
+        built.append(weakref.ref(engine))
+        if len(built) == 1:
+            raise EngineError(f'{name} says something else')
+        return engine
+
+    monkeypatch.setattr(choice, '_build', build)
+    setting = EngineConfig(engine='torch', device='cpu', allow_fallback=allow_fallback)
+    gc.disable()
+    try:
+        if allow_fallback:
+            taken = choose_engine(make_network(), setting)
+            assert taken.why == 'torch says something else; fell back to torch_eager'
+        else:
+            with suppress(EngineError):
+                choose_engine(make_network(), setting)
+        assert built[0]() is None
+    finally:
+        gc.enable()
+
+
 @needs('onnxruntime', 'onnx')
 def test_what_onnxruntime_cannot_do_is_refused():
     with pytest.raises(DeviceError, match='onnxruntime has no precision bfloat16'):
         choose_engine(make_network(), config('onnxruntime', precision='bfloat16'))
     with pytest.raises(DeviceError, match='tensorrt needs a CUDA device'):
         choose_engine(make_network(), config('tensorrt'))
+
+
+@needs('onnxruntime', 'onnx')
+def test_tensorrt_has_a_folder_for_what_it_builds(monkeypatch, tmp_path):
+    from squeezedet_ros.engines.onnxruntime_engine import tensorrt_cache
+
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'none' / 'yet'))
+    assert tensorrt_cache() == tmp_path / 'none' / 'yet' / 'squeezedet_ros' / 'tensorrt'
+    assert tensorrt_cache().is_dir()
+    (tmp_path / 'file').touch()
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
+    with pytest.raises(DeviceError, match=r'needs a folder for what it builds: .*Not a directory'):
+        tensorrt_cache()
 
 
 def test_compiling_is_of_torch():

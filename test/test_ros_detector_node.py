@@ -195,6 +195,23 @@ def test_the_overlay_is_there_as_jpeg_too_under_the_image_header(client):
     assert drawn.max() > 100
 
 
+def test_what_cannot_be_drawn_is_told_and_the_next_is(client, front):
+    pictures = client.collect(CompressedImage, 'front/detections/image/compressed')
+    arrays, _ = client.outputs('front')
+    publisher = client.image_publisher('front')
+    client.spin_for(1.0)
+    # Wider than a JPEG can be.
+    publisher.publish(image_message(np.zeros((2, 65_600, 3), np.uint8), 8 * 10**9))
+    client.spin_until(
+        lambda: 'front: cannot draw the overlay: ValueError: expected at most 65500' in front.log
+    )
+    sent = image_message(np.zeros((120, 200, 3), np.uint8), 9 * 10**9)
+    publisher.publish(sent)
+    client.spin_until(lambda: pictures)
+    assert [message.header for message in pictures] == [sent.header]
+    assert len(arrays) == 2
+
+
 def test_a_disabled_node_receives_nothing_until_it_is_enabled(client):
     arrays, _ = client.outputs('front')
     publisher = client.image_publisher('front')

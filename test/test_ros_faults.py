@@ -10,6 +10,7 @@ import sys
 import cv2
 from domains import fresh_domain
 from faulty_node import FORESEE_NOT, HANG, NO_MEMORY, NO_NUMBER, plain, RAISE
+from lifecycle_msgs.msg import Transition
 import pytest
 from ros_testing import (
     Account,
@@ -25,6 +26,7 @@ from ros_testing import (
 )
 from rosgraph_msgs.msg import Clock
 from sensor_msgs.msg import Image
+from std_srvs.srv import Trigger
 
 pytestmark = pytest.mark.ros
 
@@ -236,6 +238,24 @@ def test_an_error_nobody_foresaw_ends_the_node_with_its_account_in_order(weights
         assert statuses[0].status[0].message.startswith('the thread that looks at frames has died')
         assert "KeyError: 'nobody foresaw this'" in node.log
         assert not arrays
+
+
+def test_an_error_nobody_foresaw_in_a_look_is_in_the_log(weights, tmp_path):
+    with (
+        running(FaultyNode, weights, tmp_path / 'log', autostart=False) as node,
+        Client(node.domain) as client,
+    ):
+        assert client.transition(Transition.TRANSITION_CONFIGURE)
+        service = client.node.create_client(Trigger, '/detector/detect')
+        client.spin_until(service.service_is_ready)
+        client.spin_for(0.5)
+        answer = service.call_async(Trigger.Request())
+        client.image_publisher('front').publish(image_message(plain(FORESEE_NOT)))
+        client.spin_until(answer.done)
+        reason = 'the thread that looks at frames has died; its error is in the log'
+        assert answer.result().message == f'front: {reason}'
+        assert "KeyError: 'nobody foresaw this'" in node.log
+        assert client.state() == 'inactive'
 
 
 def listeners(client):

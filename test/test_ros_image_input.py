@@ -155,6 +155,18 @@ def test_a_driver_that_cannot_be_heard_is_named_with_the_remedy(settings, remedy
         assert 'poor' not in {message.header.frame_id for message in listener.received}
 
 
+def test_a_driver_that_could_not_be_heard_is_forgotten_when_another_is(domain):
+    with Listener(domain, mode='replay') as listener:
+        with driver(domain, '--best-effort'):
+            listener.await_remark(silent_for=0.0)
+            listener.spin_for(1.0)
+        listener.await_publishers(0)
+        with driver(domain):
+            listener.await_images_of('driver')
+            text = 'no image on /front/image_raw for 7 s: publishers there: 1'
+            assert listener.await_remark(silent_for=7.0) == text
+
+
 def test_best_effort_in_a_replay_hears_every_driver(domain):
     settings = {'mode': 'replay', 'input_reliability': 'best_effort'}
     with Listener(domain, **settings) as listener, driver(domain, '--best-effort', node='poor'):
@@ -221,11 +233,16 @@ def test_a_lazy_input_receives_only_while_somebody_wants_it(domain):
         assert listener.begun == 0
         remark = listener.input.remark(100.0)
         assert remark == (b'\x00', 'nobody listens, so no image is received')
+        entities = listener.node.default_callback_group.entities
+        before = len(entities)
         wanted[0] = True
+        # None came for long, since none was wanted.
+        assert listener.input.remark(100.0) is None
         listener.await_images_of('driver')
         assert listener.begun == 1
         wanted[0] = False
         listener.spin_until(lambda: listener.input.is_idle)
+        assert len(entities) == before
         before = len(listener.received)
         listener.spin_for(1.0)
         assert len(listener.received) == before

@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from contextlib import suppress
+import gc
 from threading import current_thread, Thread
 import weakref
 
@@ -66,4 +68,30 @@ def test_nothing_is_held_of_what_is_done():
         found.append(found[0]() is None)
 
     serving(ask)
+    assert found[1]
+
+
+def test_nothing_is_held_of_what_failed():
+    """Nor until Python looks for rings: it may be a network that filled the device."""
+    found = []
+
+    class Network:
+        pass
+
+    def load():
+        network = Network()
+        found.append(weakref.ref(network))
+        raise MemoryError('no room')
+
+    def ask(work):
+        with suppress(MemoryError):
+            work.submit(load).result(60)
+        work.submit(int).result(60)
+        found.append(found[0]() is None)
+
+    gc.disable()
+    try:
+        serving(ask)
+    finally:
+        gc.enable()
     assert found[1]

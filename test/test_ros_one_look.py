@@ -137,6 +137,19 @@ def test_a_bad_and_a_missing_frame_are_told_and_the_node_answers_others_meanwhil
     assert client.set_parameters(plot_prob_thresh=0.4)[0].successful
 
 
+def test_a_look_goes_by_what_is_set_while_it_waits(client):
+    arrays, _ = client.outputs('left')
+    sources = publishers(client, 'left', 'right')
+    asked = Asked(client)
+    client.spin_until(lambda: client.node.count_subscribers('left/image_raw'))
+    assert client.set_parameters(plot_prob_thresh=1.0)[0].successful
+    publish_until_answered(client, asked, sources)
+    assert asked.answer() == (True, 'left: 0 objects, right: 0 objects')
+    client.spin_until(lambda: arrays)
+    assert not arrays[0].detections
+    assert client.set_parameters(plot_prob_thresh=0.4)[0].successful
+
+
 def test_an_active_node_tells_of_the_next_detected_frame_and_ids_stay(client):
     outputs = [client.outputs(name) for name in ('left', 'right')]
     assert client.transition(Transition.TRANSITION_ACTIVATE)

@@ -69,12 +69,13 @@ def choose_engine(network: SqueezeDet, config: EngineConfig) -> EngineChoice:
             plain = name == 'torch_eager' and dtype == torch.float32
             parity = check(engine) if check and not plain else None
         except (SqueezeDetError, RuntimeError) as error:
-            failures.append(error)
+            # Without its traceback, which holds what was built of the engine.
+            failures.append(error.with_traceback(None))
             continue
         if failures:
             why = '; '.join(f'{error}' for error in failures) + f'; fell back to {name}'
         return EngineChoice(engine, why, parity, bool(failures))
-    raise failures[0]
+    raise failures.pop(0)
 
 
 def _to_try(config: EngineConfig) -> tuple[list[EngineName], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,6 @@ _ERRORS = tuple(
     for kind in vars(onnxruntime_pybind11_state).values()
     if isinstance(kind, type) and issubclass(kind, Exception)
 )
-_TENSORRT_CACHE = Path('~/.cache/squeezedet_ros/tensorrt')
 
 
 class OnnxRuntimeEngine(Engine):
@@ -81,6 +81,22 @@ class OnnxRuntimeEngine(Engine):
         return RawPrediction(*(torch.from_numpy(part) for part in found))
 
 
+def tensorrt_cache() -> Path:
+    """
+    Return the folder where TensorRT keeps the engines it built; made where it is missing.
+
+    :raises DeviceError: when it cannot be made.
+    """
+    # ONNX Runtime makes the last folder of a path and no other.
+    home = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser()
+    path = home / 'squeezedet_ros' / 'tensorrt'
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DeviceError(f'engine tensorrt needs a folder for what it builds: {error}') from error
+    return path
+
+
 def _provider(
     config: EngineConfig, device: torch.device, dtype: torch.dtype
 ) -> tuple[str, dict[str, Any]]:
@@ -98,7 +114,7 @@ def _provider(
         settings |= {
             'trt_fp16_enable': dtype == torch.float16,
             'trt_engine_cache_enable': True,
-            'trt_engine_cache_path': str(_TENSORRT_CACHE.expanduser()),
+            'trt_engine_cache_path': str(tensorrt_cache()),
         }
     available = onnxruntime.get_available_providers()
     if name not in available:

@@ -131,6 +131,9 @@ class DetectorNode(LifecycleNode):
             self._pipeline = Pipeline(self, self._settings, self._submit)
         except (SqueezeDetError, RuntimeError, MemoryError) as error:
             self.refuse(f'cannot configure: {error or type(error).__name__}')
+        if self._pipeline is None:
+            # Only now, when the error holds on to nothing any more.
+            release_freed_memory()
             return TransitionCallbackReturn.FAILURE
         self._refusal = ''
         self._tell_engine(self._pipeline)
@@ -139,8 +142,11 @@ class DetectorNode(LifecycleNode):
     def _tell_engine(self, pipeline: Pipeline) -> None:
         choice = pipeline.detector.choice
         self.get_logger().info(f'{pipeline.weights.name} on {pipeline.detector.describe()}')
-        say = self.get_logger().warning if choice.fell_back else self.get_logger().info
-        say(f'engine: {choice.why}')
+        # Two statements: rclpy allows each place in the code one severity.
+        if choice.fell_back:
+            self.get_logger().warning(f'engine: {choice.why}')
+        else:
+            self.get_logger().info(f'engine: {choice.why}')
         if choice.parity is not None:
             self.get_logger().info(f'beside torch float32: {choice.parity.describe()}')
 

@@ -7,6 +7,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import qos_policy_name_from_kind, QoSProfile
@@ -38,7 +39,8 @@ class ImageInput:
 
     With ``lazy`` the subscription exists only while ``is_wanted`` holds; where the parameters
     leave it to the publishers, another takes its place when they offer something else. What
-    arrives between the two subscriptions is not received.
+    arrives between the two subscriptions is not received. What is created for it has callback
+    groups of its own: that of the node notes all that was ever in it (rclpy's issue 1356).
     """
 
     def __init__(
@@ -76,7 +78,12 @@ class ImageInput:
         if follows or self._config.lazy:
             # Steady, so that it ticks without a simulated clock too.
             clock = Clock(clock_type=ClockType.STEADY_TIME)
-            self._timer = self._node.create_timer(_CHECK_PERIOD_S, self._tick, clock=clock)
+            self._timer = self._node.create_timer(
+                _CHECK_PERIOD_S,
+                self._tick,
+                callback_group=MutuallyExclusiveCallbackGroup(),
+                clock=clock,
+            )
 
     def _tick(self) -> None:
         self.check()
@@ -140,13 +147,18 @@ class ImageInput:
         if self._asked in self._subscriptions:
             return
         self._refused = ''
-        create = self._node.create_subscription
         receive = partial(self._receive, self._asked)
-        events = SubscriptionEventCallbacks(incompatible_qos=self._on_refusal)
+        create = partial(
+            self._node.create_subscription,
+            *(self._message, self._name, receive, qos),
+            callback_group=MutuallyExclusiveCallbackGroup(),
+        )
+        refused = partial(self._on_refusal, self._asked)
         try:
-            subscription = create(self._message, self._name, receive, qos, event_callbacks=events)
+            events = SubscriptionEventCallbacks(incompatible_qos=refused)
+            subscription = create(event_callbacks=events)
         except UnsupportedEventTypeError:
-            subscription = create(self._message, self._name, receive, qos)
+            subscription = create()
         self._subscriptions[self._asked] = subscription
 
     def _remove_deaf(self) -> None:
@@ -156,11 +168,13 @@ class ImageInput:
     def _receive(self, asked: str, message: Any) -> None:  # noqa: ANN401
         if self._arrived is not None and asked == self._asked:
             self._has_heard = True
+            self._refused = ''
             self._arrived(message)
 
-    def _on_refusal(self, event: Any) -> None:  # noqa: ANN401
+    def _on_refusal(self, asked: str, event: Any) -> None:  # noqa: ANN401
         """Note the policy by which a publisher and the subscription do not fit each other."""
-        self._refused = qos_policy_name_from_kind(event.last_policy_kind).lower()
+        if asked == self._asked:
+            self._refused = qos_policy_name_from_kind(event.last_policy_kind).lower()
 
     def describe(self) -> dict[str, object]:
         """Return what /diagnostics tells of the subscription and its publishers."""
@@ -174,9 +188,13 @@ class ImageInput:
 
         :param silent_for: seconds without an image.
         """
+        was_idle = self.is_idle
         if not self.check():
             self._told = ''
             return Remark(OK, 'nobody listens, so no image is received') if self.is_idle else None
+        if was_idle:
+            # Until this moment nobody wanted one.
+            silent_for = 0.0
         fault = self._fault(silent_for)
         text = fault
         if fault and silent_for > self._config.silent_after:

@@ -48,4 +48,6 @@ class MainThread:
             future.set_result(work())
         except BaseException as error:  # noqa: BLE001 (it is not lost: the future raises it)
             future.set_exception(error)
+            # The error knows this frame: what it held would stay until Python looks for rings.
+            del future, job
         return True

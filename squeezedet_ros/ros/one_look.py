@@ -7,10 +7,12 @@ from functools import partial
 from threading import Lock
 from time import perf_counter
 
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 from rclpy.task import Future
 from squeezedet_ros.ros.camera import Camera
+from squeezedet_ros.ros.rules import Rules
 from squeezedet_ros.ros.scheduling import Frame, Outcome
 from squeezedet_ros.ros.worker import FrameWorker
 
@@ -43,10 +45,14 @@ class OneLook:
         self._mishaps: dict[str, str] = {}
         self._received: set[str] = set()
         self._lock = Lock()
+        # Not the node's, which notes all that was ever in it (rclpy's issue 1356).
+        group = MutuallyExclusiveCallbackGroup()
         # What a thread sets in a Future wakes no executor; a guard condition does.
-        self._guard = node.create_guard_condition(self._finish)
+        self._guard = node.create_guard_condition(self._finish, callback_group=group)
         steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._timer = node.create_timer(patience_s, self._give_up, clock=steady)
+        self._timer = node.create_timer(
+            patience_s, self._give_up, callback_group=group, clock=steady
+        )
         self._opened = [] if worker is None else [c for c in cameras.values() if not c.publishes]
         for camera in self._opened:
             camera.let_publish(allowed=True)
@@ -54,6 +60,11 @@ class OneLook:
             camera.watch(self._told)
             if worker is not None:
                 camera.listen(partial(self._receive, worker))
+
+    def change(self, rules: Rules) -> None:
+        """Go by other rules, where the frames are looked at for this look alone."""
+        if self._worker is not None:
+            self._worker.rules = rules
 
     def interrupt(self, reason: str, patience: float | None = None) -> None:
         """

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from threading import Thread
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rclpy.lifecycle import LifecycleNode
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.ros.annotations import detections_to_annotations
 from squeezedet_ros.ros.camera import Camera
@@ -16,6 +18,10 @@ from squeezedet_ros.ros.scheduling import FrameQueue
 from squeezedet_ros.visualization import draw_detections, draw_zones
 from squeezedet_ros.zones import Zones
 from std_msgs.msg import Header
+
+# What drawing, encoding and publishing are known to raise: no memory, or an absurd shape.
+_FAILURES = (cv2.error, RuntimeError, ValueError, MemoryError)
+_THROTTLE_S = 5.0
 
 
 class _Drawing(NamedTuple):
@@ -29,7 +35,8 @@ class _Drawing(NamedTuple):
 class OverlayPainter:
     """A thread that draws the latest frame of each camera somebody watches."""
 
-    def __init__(self, classes: Sequence[str]) -> None:
+    def __init__(self, node: LifecycleNode, classes: Sequence[str]) -> None:
+        self._node = node
         self._classes = classes
         self._queue: FrameQueue[_Drawing] = FrameQueue()
         self._thread = Thread(target=self._run, name='overlay', daemon=True)
@@ -67,10 +74,21 @@ class OverlayPainter:
             self._draw(drawings)
 
     def _draw(self, drawings: Sequence[_Drawing]) -> None:
-        for camera, header, image, detections, zones in drawings:
-            ground = draw_zones(image, zones) if zones else image
-            picture = draw_detections(ground, detections, self._classes)
-            if camera.overlay.get_subscription_count():
-                camera.overlay.publish(image_to_message(picture, header))
-            if camera.compressed_overlay.get_subscription_count():
-                camera.compressed_overlay.publish(image_to_jpeg_message(picture, header))
+        for drawing in drawings:
+            try:
+                self._draw_one(drawing)
+            except _FAILURES as error:
+                name = type(error).__name__
+                self._node.get_logger().error(
+                    f'{drawing.camera.name}: cannot draw the overlay: {name}: {error}',
+                    throttle_duration_sec=_THROTTLE_S,
+                )
+
+    def _draw_one(self, drawing: _Drawing) -> None:
+        camera, header, image, detections, zones = drawing
+        ground = draw_zones(image, zones) if zones else image
+        picture = draw_detections(ground, detections, self._classes)
+        if camera.overlay.get_subscription_count():
+            camera.overlay.publish(image_to_message(picture, header))
+        if camera.compressed_overlay.get_subscription_count():
+            camera.compressed_overlay.publish(image_to_jpeg_message(picture, header))

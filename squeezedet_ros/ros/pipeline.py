@@ -59,6 +59,8 @@ class Pipeline:
         announced, self._rules = self._rules.selector.config, rules
         if self._worker is not None:
             self._worker.rules = rules
+        if self._look is not None:
+            self._look.change(rules)
         if config.selection != announced:
             self._announce()
 

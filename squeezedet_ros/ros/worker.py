@@ -86,7 +86,7 @@ class FrameWorker:
         self._rates = {name: RateLimit() for name in cameras}
         self._ids = messages.class_ids(detector.model.classes, config.class_id_format)
         self._spare: list[Detection2D] = []
-        self._painter = OverlayPainter(detector.model.classes)
+        self._painter = OverlayPainter(node, detector.model.classes)
         self._queue: FrameQueue[Frame] = FrameQueue(every=config.mode == 'replay')
         self._ages = {name: FrameAges() for name in cameras}
         self._looked_at: dict[str, int] = {}
@@ -122,7 +122,14 @@ class FrameWorker:
         wait([self._ended], patience)
         self._abandon(self._let_go(), 'superseded', _STOPPED)
         self._painter.stop()
-        return self._ended.done()
+        if not self._ended.done():
+            return False
+        error = self._ended.exception()
+        if error is not None:
+            self._node.get_logger().error(
+                f'looking at frames ended by an error: {type(error).__name__}: {error}'
+            )
+        return True
 
     def _let_go(self) -> list[Frame]:
         """Return the frames without an outcome; they get it from who asked."""
