@@ -6,9 +6,9 @@ so that a drive hears no robot and no other drive. All of its options can be giv
 """
 
 import shlex
-import sys
 
 from launch.actions import DeclareLaunchArgument, ExecuteProcess, OpaqueFunction
+from launch_ros.substitutions import ExecutableInPackage
 import yaml
 
 from launch import LaunchContext, LaunchDescription
@@ -26,8 +26,9 @@ def _evaluate(context: LaunchContext) -> list[ExecuteProcess]:
     words = ['--report', given['report'], *shlex.split(given['options']), '--', given['bag']]
     if yaml.safe_load(given['through_node']):
         words = ['--through-node', *words]
-    command = [sys.executable, '-m', 'squeezedet_ros', 'evaluate-bag', *words]
-    return [ExecuteProcess(cmd=command, output='screen')]
+    # Not launch's own Python, which need not be the one that PyTorch is installed for.
+    command = ExecutableInPackage('squeezedet', 'squeezedet_ros')
+    return [ExecuteProcess(cmd=[command, 'evaluate-bag', *words], output='screen')]
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -92,6 +92,10 @@ time.sleep({seconds})
 """
 
 
+# Installed without colcon it would not be where launch files look for it.
+COMMAND = '#!/bin/sh\nexec {python} -m squeezedet_ros "$@"\n'
+
+
 class Recording:
     """Launch files run as they are, with executables that record how they were started."""
 
@@ -108,6 +112,9 @@ class Recording:
             path.write_text(RECORDER.format(name=executable, **values))
             path.chmod(0o755)
             (index / package).touch()
+        command = self.prefix / 'lib/squeezedet_ros/squeezedet'
+        command.write_text(COMMAND.format(python=sys.executable))
+        command.chmod(0o755)
         arguments = [f'{key}:={value}' for key, value in given.items()]
         variables = {
             'AMENT_PREFIX_PATH': f'{self.prefix}:{os.environ.get("AMENT_PREFIX_PATH", "")}',

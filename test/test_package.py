@@ -1,6 +1,7 @@
 """The package as colcon and pip install it, and what its metadata promises."""
 
 import ast
+from hashlib import sha256
 import os
 from pathlib import Path
 import re
@@ -210,3 +211,9 @@ def test_pip_puts_commands_in_bin(source, tmp_path):
 @pytest.mark.parametrize('script', ['bootstrap', 'test', 'docs', 'env.sh', '../.ci/run'])
 def test_scripts_are_valid_bash(script):
     run('bash', '-n', ROOT / 'script' / script, cwd=ROOT)
+
+
+def test_the_digest_of_the_shipped_weights_is_in_their_card():
+    folder = ROOT / 'squeezedet_ros' / 'weights'
+    (weights,) = folder.glob('*.safetensors')
+    assert sha256(weights.read_bytes()).hexdigest() in (folder / 'MODEL_CARD.md').read_text()
