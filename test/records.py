@@ -36,6 +36,7 @@ def record(
     name: str = 'drive',
     classes: Sequence[str] = CLASSES,
     plot_prob_thresh: float = 0.4,
+    class_thresh: dict[str, float] | None = None,
 ) -> DriveRecord:
     return DriveRecord(
         name=name,
@@ -44,6 +45,7 @@ def record(
         frames=frames,
         plot_prob_thresh=plot_prob_thresh,
         settings={},
+        class_thresh=class_thresh or {},
     )
 
 

@@ -125,6 +125,11 @@ def test_tables_without_frames():
     assert changes[CAR].difference == 0.25
 
 
+def test_a_certain_fall_needs_draws():
+    with pytest.raises(ConfigError, match='only_certain needs intervals, got resamples 0'):
+        ComparisonConfig(only_certain=True, resamples=0)
+
+
 def test_bounds_are_checked():
     with pytest.raises(ConfigError, match=r'tolerance must be in \[0, 1\], got 2'):
         ComparisonConfig(tolerance=2)

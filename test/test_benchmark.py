@@ -66,6 +66,8 @@ def test_the_command_reports_every_stage(tmp_path, capsys):
     assert found['boxes_per_frame'] > 1
     text = capsys.readouterr().out
     assert 'matrix product' in text
+    machine = found['machine']
+    assert found['gflops_matrix_product'] == machine['gflops_float32']
     assert 'to boxes' in text
     assert ('energy cannot be read here' in text) == (not found['energy'])
 
@@ -74,12 +76,23 @@ def test_the_command_reports_every_stage(tmp_path, capsys):
     ('options', 'message'),
     [
         (['--peers'], 'peers needs compare'),
+        (['--image-size', '384'], 'image_size must be height and width, got [384]'),
         (['--batches', '4', '0'], r'batches must be in [1, 1024], got [4, 0]'),
     ],
 )
 def test_options_that_do_not_fit_are_refused(options, message, capsys):
     assert main(['benchmark', *options]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_limit_is_of_the_number_format(tmp_path):
+    weights, report = tmp_path / 'small.safetensors', tmp_path / 'report.json'
+    save_checkpoint(SqueezeDet(ModelConfig(input_size=(64, 128))), weights)
+    options = ['--frames', '2', '--image-size', '60', '140', '--device', 'cpu']
+    options += ['--precision', 'bfloat16', '--engine', 'torch', '--weights', str(weights)]
+    assert main(['benchmark', '--json', str(report), *options]) == 0
+    found = json.loads(report.read_text())
+    assert found['gflops_matrix_product'] == found['machine']['gflops_bfloat16']
 
 
 @pytest.mark.ros

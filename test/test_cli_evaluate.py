@@ -244,8 +244,10 @@ def test_a_coco_set_with_labels_of_other_names(weights, tmp_path):
 def test_the_record_scores_as_the_evaluation_did(data, weights, tmp_path):
     label_with_own_detections(data, weights)
     out = tmp_path / 'out' / 'a.json'
-    assert evaluate(data, weights, '--json', out, '--save-record') == 0
+    thresholds = ('--class-thresh', 'pedestrian=0.3')
+    assert evaluate(data, weights, '--json', out, '--save-record', *thresholds) == 0
     report, record = json.loads(out.read_text()), load_record(record_path(out))
+    assert record.class_thresh == {'pedestrian': 0.3}
     assert [frame.name for frame in record.frames] == list('012345')
     assert {frame.size for frame in record.frames} == {(192, 320)}
     assert record.settings == report['settings']
@@ -254,6 +256,13 @@ def test_the_record_scores_as_the_evaluation_did(data, weights, tmp_path):
     result = evaluate_detections(truths, detections, record.classes)
     assert result.ap11 == report['kitti']['ap11']
     assert result.ap40 == report['kitti']['ap40']
+
+
+def test_no_record_of_an_earlier_run_stays_beside_a_report(data, weights, tmp_path):
+    out = tmp_path / 'a.json'
+    assert evaluate(data, weights, '--json', out, '--save-record') == 0
+    assert evaluate(data, weights, '--json', out) == 0
+    assert not record_path(out).exists()
 
 
 def test_a_record_needs_a_report(data, weights, capsys):

@@ -25,6 +25,11 @@ def test_it_is_within_the_tolerance(capacity):
     assert capacity - 0.03 * 16 <= rate <= capacity / 0.99
 
 
+def test_none_at_all_may_be_lost():
+    rate, _ = bisect_rate(node_of(10.0), 32.0, 0.0)
+    assert rate == 10.0
+
+
 def test_a_node_that_answers_nothing_has_no_rate():
     rate, trials = bisect_rate(lambda rate: Tally(round(rate), 0, 0.0), 16.0, 0.01)
     assert rate == 0.0

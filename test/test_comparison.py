@@ -159,6 +159,12 @@ def test_certain_falls_need_frames():
     bare = evaluated(*forty(40), 'a', with_record=False)
     with pytest.raises(ConfigError, match=r'other scoring than looked_at need .* no record of a'):
         compare(bare, bare, ComparisonConfig(only_certain=True))
+    # Records whose frames have no truth, beside reports that have average precision.
+    blind = evaluated(*forty(40), 'a')
+    frames = [replace(frame, truth=None) for frame in blind.record.frames]
+    blind = blind._replace(record=replace(blind.record, frames=frames))
+    with pytest.raises(ConfigError, match='they truth in frames that both looked at, got none'):
+        compare(blind, blind, ComparisonConfig(only_certain=True))
 
 
 def test_what_has_nothing_in_common_is_told():

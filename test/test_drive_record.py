@@ -66,6 +66,7 @@ def make_record():
         frames=[full, tracked, empty, lost],
         plot_prob_thresh=0.4,
         settings={'bag': 'x', 'selection': {'top_n': 64}},
+        class_thresh={'pedestrian': 0.3},
     )
 
 

@@ -87,6 +87,13 @@ def test_published_is_what_each_record_says():
     assert len(paired.b.detections[0]) == 3
 
 
+def test_published_goes_by_the_thresholds_of_single_classes():
+    seen = found((0, 0.5, *BOX), (1, 0.3, *AWAY), (1, 0.2, *AWAY), (2, 0.5, *AWAY))
+    a = record(frame(1, seen), class_thresh={'pedestrian': 0.25, 'cyclist': 0.9})
+    paired = pair_records(a, a, 'looked_at')
+    assert paired.a.published[0].labels.tolist() == [0, 1]
+
+
 def test_labels_are_of_the_shared_classes():
     """A knows car, tram and bike; B knows Bike and car: 0 is car, 1 is bike, 2 any other."""
     seen = found((0, 0.9, *BOX), (1, 0.8, *BOX), (2, 0.7, *BOX), (3, 0.6, *BOX))

@@ -7,7 +7,7 @@ from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
-from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.errors import ConfigError, DatasetError
 from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
 from squeezedet_ros.evaluation.sweep import (
     format_sweep,
@@ -162,6 +162,12 @@ def test_a_single_setting_is_one_column(detector, tmp_path):
     sweep = run_sweep(detector, make_record(frame(1)), SelectionConfig(), config, images)
     save_sweep(tmp_path / 'sweep.png', sweep, CLASSES, images, 4)
     assert cv2.imread(str(tmp_path / 'sweep.png')).shape[1] == 800 + 2 * 6
+
+
+def test_a_drive_of_which_nothing_was_seen_has_no_sweep(detector):
+    lost = FrameRecord(stamp_ns=1, size=None, outcome='undecodable', detections=None)
+    with pytest.raises(DatasetError, match='needs frames that were looked at, x has none'):
+        run_sweep(detector, make_record(lost), SelectionConfig(), SweepConfig(), images)
 
 
 def test_values_are_checked():

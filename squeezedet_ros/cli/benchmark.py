@@ -88,10 +88,15 @@ def _print(report: dict[str, Any]) -> None:
     print(f'{"stage":<12}{"median ms":>10}{"p99 ms":>10}')
     for name, values in report['milliseconds'].items():
         print(f'{name:<12}{values["median"]:10.2f}{values["p99"]:10.2f}')
+    limit = 'no matrix product measured in this number format'
+    if report['gflops_matrix_product'] is not None:
+        limit = (
+            f'matrix product {report["gflops_matrix_product"]:.0f} GFLOP/s, '
+            f'forward pass over that limit {report["forward_over_matrix_product"]:.2f}'
+        )
     print(
         f'{report["gflop_per_frame"]:.2f} GFLOP a frame at {report["gflops_forward"]:.0f} '
-        f'GFLOP/s, matrix product {report["gflops_matrix_product"]:.0f} GFLOP/s, '
-        f'forward pass over that limit {report["forward_over_matrix_product"]:.2f}'
+        f'GFLOP/s, {limit}'
     )
     memory = report['resident_mib']
     print(

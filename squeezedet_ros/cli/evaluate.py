@@ -122,10 +122,10 @@ def run(arguments: argparse.Namespace) -> int:
     print(format_report(report))
     if arguments.json:
         write_json(arguments.json, report)
+        # One of an earlier run would be taken for what this one saw.
+        record_path(arguments.json).unlink(missing_ok=True)
     if arguments.save_record:
-        record = make_record(
-            frames, labelled, classes, selection.plot_prob_thresh, report['settings']
-        )
+        record = make_record(frames, labelled, classes, selection, report['settings'])
         save_record(record_path(arguments.json), record)
     if arguments.save_predictions:
         save_results(arguments.save_predictions, frames, labelled.detections, classes)

@@ -55,6 +55,7 @@ from squeezedet_ros.evaluation.sweep import (
     SWEEP_PICTURE,
     SweepConfig,
 )
+from squeezedet_ros.named_values import read_thresholds
 from squeezedet_ros.training.recipe import TrainingConfig
 
 _PACKAGES = ('squeezedet_ros', 'torch', 'numpy', 'opencv-python-headless', 'rosbags')
@@ -258,6 +259,7 @@ def _make_record(
         frames=frames,
         plot_prob_thresh=configs.selection.plot_prob_thresh,
         settings={**common, **settings},
+        class_thresh=read_thresholds('class_thresh', configs.selection.class_thresh),
     )
 
 

@@ -58,7 +58,7 @@ def bisect_rate(
     while high - low > _TOLERANCE * most:
         rate = (low + high) / 2
         trials.append(Trial(rate, attempt(rate)))
-        if trials[-1].tally.lost < most_lost:
+        if trials[-1].tally.lost < most_lost or not trials[-1].tally.lost:
             low = rate
         else:
             high = rate

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.data.ground_truth import GroundTruth
+from squeezedet_ros.errors import ConfigError
 from squeezedet_ros.evaluation.average_precision import (
     DEFAULT_MIN_OVERLAP,
     kitti_min_overlap,
@@ -77,6 +78,8 @@ class ComparisonConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
+        if self.only_certain and not self.resamples:
+            raise ConfigError('only_certain needs intervals, got resamples 0')
 
 
 class ApKey(NamedTuple):

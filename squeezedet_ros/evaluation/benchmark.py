@@ -15,7 +15,7 @@ from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.config import EngineConfig, SelectionConfig
 from squeezedet_ros.data.synthetic.drive import render_scene
 from squeezedet_ros.detector import Detector
-from squeezedet_ros.engines.torch_engine import resolve_device
+from squeezedet_ros.engines.torch_engine import resolve_device, resolve_dtype
 from squeezedet_ros.errors import ConfigError
 from squeezedet_ros.evaluation.batch_timing import time_batches
 from squeezedet_ros.evaluation.energy import find_meters
@@ -63,6 +63,8 @@ class BenchmarkConfig:
         check_settings(self)
         if self.peers and not self.compare:
             raise ConfigError('peers needs compare, which was not given')
+        if len(self.image_size) != 2 or min(self.image_size) < 1:
+            raise ConfigError(f'image_size must be height and width, got {list(self.image_size)}')
         if not all(1 <= size <= _LARGEST_BATCH for size in self.batches):
             raise ConfigError(
                 f'batches must be in [1, {_LARGEST_BATCH}], got {list(self.batches)}'
@@ -127,7 +129,7 @@ def run_benchmark(weights: Path, config: BenchmarkConfig, engine: EngineConfig) 
         },
         'energy_absent': unmetered,
     }
-    report |= _rates(report)
+    report |= _rates(report, resolve_dtype(engine.precision, device))
     if config.batches:
         rounds = max(_LEAST_ROUNDS, config.frames // _FRAMES_A_ROUND)
         report['batches'] = time_batches(detector, images, config.batches, rounds)
@@ -171,13 +173,15 @@ def _stage_figures(seconds: NDArray[np.float64]) -> dict[str, Any]:
     }
 
 
-def _rates(report: dict[str, Any]) -> dict[str, float]:
+def _rates(report: dict[str, Any], dtype: torch.dtype) -> dict[str, float | None]:
+    """Return what the forward pass reaches of a matrix product in its number format."""
     rate = report['gflop_per_frame'] * 1e3 / report['milliseconds']['network']['median']
-    product = report['machine']['gflops_float32']
+    # Of int8 none is measured.
+    product = report['machine'].get(f'gflops_{str(dtype).removeprefix("torch.")}')
     return {
         'gflops_forward': rate,
         'gflops_matrix_product': product,
-        'forward_over_matrix_product': product / rate,
+        'forward_over_matrix_product': product / rate if product else None,
     }
 
 

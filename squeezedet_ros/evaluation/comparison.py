@@ -82,6 +82,10 @@ def _by_frames(a: Evaluated, b: Evaluated, paired: Paired, config: ComparisonCon
     changes: ApChanges = {}
     if truths:
         changes = compare_detections(truths, first, second, classes, config)
+    elif config.only_certain:
+        raise ConfigError(
+            'only_certain needs intervals, and they truth in frames that both looked at, got none'
+        )
     elif a.report is not None and b.report is not None:
         changes = compare_tables(a.report, b.report)
     published = zip(paired.a.published, paired.b.published, strict=True)

@@ -61,6 +61,7 @@ class DriveRecord:
     :param frames: in the order of the bag.
     :param plot_prob_thresh: least probability that the node would publish.
     :param settings: versions, weights, parameters, bag: an object of JSON.
+    :param class_thresh: that of classes which have one of their own, by name.
     """
 
     name: str
@@ -69,6 +70,7 @@ class DriveRecord:
     frames: Sequence[FrameRecord]
     plot_prob_thresh: float
     settings: dict[str, Any]
+    class_thresh: dict[str, float] = field(default_factory=dict)
 
 
 def record_path(report: Path) -> Path:
@@ -109,6 +111,7 @@ def _lines(record: DriveRecord) -> Iterator[dict[str, Any]]:
         'plot_prob_thresh': record.plot_prob_thresh,
         'frames': len(record.frames),
         'settings': record.settings,
+        **({'class_thresh': record.class_thresh} if record.class_thresh else {}),
     }
     yield from map(_frame_to_json, record.frames)
 
@@ -166,6 +169,7 @@ def _read(path: Path, lines: Iterator[str]) -> DriveRecord:
             frames=frames,
             plot_prob_thresh=head['plot_prob_thresh'],
             settings=head['settings'],
+            class_thresh=head.get('class_thresh', {}),
         )
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
         number = 1 if head is None else 2 + len(frames)
@@ -184,6 +188,9 @@ def _checked_head(head: dict[str, Any]) -> dict[str, Any]:
     for key, kind in (('name', str), ('topic', str), ('settings', dict)):
         _check(key, head[key], kind)
     _check('plot_prob_thresh', head['plot_prob_thresh'], (int, float))
+    _check('class_thresh', head.get('class_thresh', {}), dict)
+    for name, value in head.get('class_thresh', {}).items():
+        _check(f'threshold of {name}', value, (int, float))
     return head
 
 

@@ -99,13 +99,14 @@ def make_record(
     frames: Sequence[LabelledFrame],
     labelled: LabelledDetections,
     classes: Sequence[str],
-    plot_prob_thresh: float,
+    selection: SelectionConfig,
     settings: dict[str, Any],
 ) -> DriveRecord:
     """
     Return what was seen in a data set in the form of a drive: a stamp is the place in the set.
 
     :param labelled: of the same frames; the truth with the names by which it is scored.
+    :param selection: its thresholds say what would be published.
     :param settings: of the evaluation, an object of JSON with ``data`` and ``split``.
     :raises DatasetError: when the size of an image cannot be read.
     """
@@ -125,6 +126,7 @@ def make_record(
             )
             for place, (frame, truth, found) in enumerate(rows)
         ],
-        plot_prob_thresh=plot_prob_thresh,
+        plot_prob_thresh=selection.plot_prob_thresh,
         settings=settings,
+        class_thresh=read_thresholds('class_thresh', selection.class_thresh),
     )

@@ -23,7 +23,7 @@ class Side(NamedTuple):
 
     :param detections: one for each frame, labels by the shared classes; those of any other class
         have the label after the last, since KITTI's rules look at small ones of every class.
-    :param published: those at or above the record's ``plot_prob_thresh``.
+    :param published: those at or above the record's thresholds.
     """
 
     detections: list[Detections]
@@ -193,12 +193,17 @@ def _side(frames: Sequence[FrameRecord], record: DriveRecord, classes: Sequence[
     labels = [places.get(name.lower(), len(classes)) for name in record.classes]
     # One more: result files of others may hold types that are no class at all.
     table = np.array([*labels, len(classes)], np.int64)
-    detections = [
-        Detections.empty() if frame.detections is None else _relabelled(frame.detections, table)
-        for frame in frames
+    common = record.plot_prob_thresh
+    least = [record.class_thresh.get(name, common) for name in record.classes]
+    thresholds = np.array([*least, common], np.float32)
+    seen = [
+        Detections.empty() if frame.detections is None else frame.detections for frame in frames
     ]
-    least = np.float32(record.plot_prob_thresh)
-    return Side(detections, [found.select(found.scores >= least) for found in detections])
+    published = [
+        found.select(found.scores >= thresholds[np.minimum(found.labels, len(least))])
+        for found in seen
+    ]
+    return Side(*([_relabelled(found, table) for found in column] for column in (seen, published)))
 
 
 def _relabelled(

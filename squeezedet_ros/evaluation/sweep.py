@@ -15,7 +15,7 @@ from squeezedet_ros.config import SelectionConfig
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
-from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.errors import ConfigError, DatasetError
 from squeezedet_ros.evaluation.average_precision import count_matches, MatchCounts
 from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
 from squeezedet_ros.evaluation.gallery import CELL_WIDTH, draw_frame, LEGEND
@@ -91,10 +91,12 @@ def run_sweep(
 
     :param selection: all but what is swept; thresholds of single classes do not count here.
     :param images: gives the images of some stamps, (h, w, 3) uint8 blue, green, red.
-    :raises DatasetError: when the images cannot be read.
+    :raises DatasetError: when no frame was looked at, or the images cannot be read.
     """
     selections = config.selections(selection)
     frames = _spread(record.frames, config.sweep_frames)
+    if not frames:
+        raise DatasetError(f'a sweep needs frames that were looked at, {record.name} has none')
     sweep = Sweep(selections, [], [[] for _ in selections], [[] for _ in selections], [])
     found_images = tqdm(
         images(frames), total=len(frames), unit='frame', desc='sweep', disable=None
