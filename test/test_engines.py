@@ -353,6 +353,32 @@ def test_tensorrt_has_a_folder_for_what_it_builds(monkeypatch, tmp_path):
         tensorrt_cache()
 
 
+def test_without_a_compiler_another_is_taken(monkeypatch):
+    def fail(_):
+        raise RuntimeError('\nno C++ compiler\nat all')
+
+    monkeypatch.setattr(torch, 'compile', lambda _: fail)
+    setting = EngineConfig(device='cpu', compile_network=True)
+    taken = choose_engine(make_network(), setting)
+    assert taken.why == 'engine torch does not start: no C++ compiler; fell back to torch_eager'
+    assert taken.engine.describe().endswith('float32')
+    with pytest.raises(EngineError, match='engine torch does not start: no C'):
+        choose_engine(make_network(), replace(setting, allow_fallback=False))
+
+
+def test_an_engine_that_cannot_be_imported_is_passed_over(monkeypatch):
+    monkeypatch.setattr(choice, '_lacking', lambda *_: [])
+    # The module is there, what it imports is not.
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    monkeypatch.delitem(sys.modules, 'squeezedet_ros.engines.openvino_engine', raising=False)
+    setting = EngineConfig(engine='openvino', device='cpu')
+    taken = choose_engine(make_network(), setting)
+    assert taken.fell_back
+    assert taken.why.startswith('engine openvino is installed, but cannot be loaded: ')
+    with pytest.raises(EngineError, match='openvino is installed, but cannot be loaded'):
+        choose_engine(make_network(), replace(setting, allow_fallback=False))
+
+
 def test_compiling_is_of_torch():
     with pytest.raises(ConfigError, match="compile_network needs engine torch, got 'openvino'"):
         EngineConfig(engine='openvino', compile_network=True)

@@ -13,7 +13,7 @@ from squeezedet_ros.config import EngineConfig, EngineName
 from squeezedet_ros.engines.engine import Engine
 from squeezedet_ros.engines.parity import Parity, parity_check, TOLERANCES
 from squeezedet_ros.engines.torch_engine import resolve_device, resolve_dtype, TorchEngine
-from squeezedet_ros.errors import MissingPackageError, SqueezeDetError
+from squeezedet_ros.errors import EngineError, MissingPackageError, SqueezeDetError
 from squeezedet_ros.network import SqueezeDet
 import torch
 
@@ -55,22 +55,26 @@ def choose_engine(network: SqueezeDet, config: EngineConfig) -> EngineChoice:
 
     :raises MissingPackageError: when the engine needs a package that is not installed.
     :raises DeviceError: when the device or precision is not to be had.
-    :raises EngineError: when the engine says something else than PyTorch.
+    :raises EngineError: when the engine does not start, or says something else than PyTorch.
     """
     names, why = _to_try(config)
     dtype = resolve_dtype(config.precision, resolve_device(config.device))
     check: Callable[[Engine], Parity] | None = None
     if names[0] != 'torch_eager' or dtype != torch.float32:
         check = parity_check(network, TOLERANCES[dtype])
-    failures: list[SqueezeDetError | RuntimeError] = []
+    failures: list[SqueezeDetError] = []
     for name in names:
         try:
             engine = _build(name, network, config)
             plain = name == 'torch_eager' and dtype == torch.float32
             parity = check(engine) if check and not plain else None
-        except (SqueezeDetError, RuntimeError) as error:
+        except SqueezeDetError as error:
             # Without its traceback, which holds what was built of the engine.
             failures.append(error.with_traceback(None))
+            continue
+        except RuntimeError as error:
+            reason = str(error).strip().partition('\n')[0]
+            failures.append(EngineError(f'engine {name} does not start: {reason}'))
             continue
         if failures:
             why = '; '.join(f'{error}' for error in failures) + f'; fell back to {name}'
@@ -84,7 +88,7 @@ def _to_try(config: EngineConfig) -> tuple[list[EngineName], str]:
     if config.engine != 'auto':
         names, why = [config.engine, *names], 'as set'
     elif config.compile_network:
-        names, why = ['torch'], 'compile_network is of torch alone'
+        names, why = ['torch', 'torch_eager'], 'compile_network is of torch alone'
     else:
         device = resolve_device(config.device)
         order = _ON_CPU.get(resolve_dtype(config.precision, device), ())
@@ -102,7 +106,8 @@ def _lacking(name: EngineName, config: EngineConfig) -> list[str]:
 
 
 def _build(name: EngineName, network: SqueezeDet, config: EngineConfig) -> Engine:
-    config = replace(config, engine=name)
+    compiled = config.compile_network and name == 'torch'
+    config = replace(config, engine=name, compile_network=compiled)
     if name not in _ENGINES:
         return TorchEngine(network, config)
     for package in _lacking(name, config):
@@ -110,6 +115,10 @@ def _build(name: EngineName, network: SqueezeDet, config: EngineConfig) -> Engin
     module, kind, _ = _ENGINES[name]
     # OpenVINO would tell Google Analytics of its use, without being asked, when it is imported.
     sys.modules.setdefault('openvino_telemetry', None)  # type: ignore[arg-type]
-    found = import_module(f'squeezedet_ros.engines.{module}')
+    try:
+        found = import_module(f'squeezedet_ros.engines.{module}')
+    except (ImportError, AttributeError) as error:
+        # Built for another NumPy, or without a library that it needs.
+        raise EngineError(f'engine {name} is installed, but cannot be loaded: {error}') from error
     engine: Engine = getattr(found, kind)(network, config)
     return engine
