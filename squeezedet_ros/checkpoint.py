@@ -131,7 +131,14 @@ def save_checkpoint(network: SqueezeDet, path: Path, dtype: torch.dtype = torch.
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a crash at any moment leaves the old content or the new."""
+    """
+    Write a file so that a crash at any moment leaves the old content or the new.
+
+    What is no file, such as ``/dev/stdout``, is written to as it is.
+    """
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        path.write_bytes(content)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + '.partial')
     partial.write_bytes(content)

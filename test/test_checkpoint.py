@@ -1,4 +1,5 @@
 from dataclasses import replace
+import os
 
 import pytest
 from safetensors.torch import save_file
@@ -92,3 +93,20 @@ def test_atomic_write_leaves_no_partial(tmp_path):
     write_atomically(path, b'two')
     assert path.read_bytes() == b'two'
     assert [item.name for item in path.parent.iterdir()] == ['file']
+
+
+def test_what_is_no_file_is_written_to(tmp_path):
+    pipe, file, link = tmp_path / 'pipe', tmp_path / 'file', tmp_path / 'link'
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomically(pipe, b'one')
+        assert os.read(reader, 9) == b'one'
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    file.touch()
+    link.symlink_to(file)
+    write_atomically(link, b'two')
+    assert link.is_symlink()
+    assert file.read_bytes() == b'two'

@@ -148,6 +148,15 @@ def test_what_is_missing_is_named(arguments, reason, weights, tmp_path, capsys):
     assert reason in said
 
 
+def test_a_drive_that_is_no_demos_is_left_alone(weights, images, tmp_path, capsys):
+    (tmp_path / 'drive').mkdir()
+    (tmp_path / 'drive' / 'mine.mcap').touch()
+    command = ['demo', '--weights', str(weights), '--images', str(images), '--out', str(tmp_path)]
+    assert main(command) == 2
+    assert 'is there and not of an earlier demo: choose another --out' in capsys.readouterr().err
+    assert (tmp_path / 'drive' / 'mine.mcap').exists()
+
+
 def test_a_node_that_refuses_is_quoted(weights, images, tmp_path):
     options = ('--images', images, '--weights', weights, '--out', tmp_path)
     status, said = demo(*options, '--device', 'toaster')

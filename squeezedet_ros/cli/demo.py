@@ -46,6 +46,8 @@ from tqdm import tqdm
 
 # Low, because average precision counts what is found at any score.
 LEAST_SCORE = 0.05
+# In a bag that the next demo may replace.
+_MARK = 'made_by_demo'
 
 
 class _Input(NamedTuple):
@@ -145,10 +147,13 @@ def _prepare(arguments: argparse.Namespace, drawn: Path) -> _Input:
     """Return the user's bag, or one made from the other inputs."""
     if arguments.bag is not None:
         return _open(arguments.bag, arguments.topic)
-    source = _source(arguments)
+    source, mark = _source(arguments), drawn / _MARK
+    if drawn.exists() and not mark.exists():
+        raise DatasetError(f'{drawn} is there and not of an earlier demo: choose another --out')
     shutil.rmtree(drawn, ignore_errors=True)
     frames = tqdm(source.frames, total=source.total, unit='frame', desc='reading or drawing')
     write_bag(drawn, frames, CAMERA)
+    mark.touch()
     return _open(drawn, None)
 
 
