@@ -61,7 +61,7 @@ def test_both_orientations_occur():
 def test_drift_stays_in_its_bounds_and_off_the_objects():
     rng = np.random.default_rng(3)
     boxes = np.array([[40, 20, 80, 60], [200, 90, 300, 140]], np.float32)
-    drifts = np.array([draw_drift(boxes, rng) for _ in range(4000)])
+    drifts = np.array([draw_drift(boxes, (375, 1242), rng) for _ in range(4000)])
     assert drifts.min(0).tolist() == [-150, -100]
     # The bound, left + 1 = 41, is exclusive: the box stays at 0 or beyond.
     assert drifts.max(0).tolist() == [40, 20]
@@ -70,16 +70,38 @@ def test_drift_stays_in_its_bounds_and_off_the_objects():
 
 def test_drift_without_objects():
     rng = np.random.default_rng(3)
-    drifts = np.array([draw_drift(NO_REGION, rng) for _ in range(4000)])
+    drifts = np.array([draw_drift(NO_REGION, (375, 1242), rng) for _ in range(4000)])
     assert drifts.min(0).tolist() == [-150, -100]
     assert drifts.max(0).tolist() == [150, 100]
 
 
 def test_drift_with_an_object_left_of_the_image():
     drifts = [
-        draw_drift(np.float32([[-400, -400, 5, 5]]), np.random.default_rng(i)) for i in range(9)
+        draw_drift(np.float32([[-400, -400, 5, 5]]), (375, 1242), np.random.default_rng(i))
+        for i in range(9)
     ]
     assert set(drifts) == {(-150, -100)}
+
+
+def test_drift_leaves_some_of_a_small_image():
+    rng = np.random.default_rng(3)
+    drifts = np.array([draw_drift(NO_REGION, (40, 30), rng) for _ in range(4000)])
+    assert drifts.max(0).tolist() == [29, 39]
+    image, nothing = np.zeros((1, 1, 3), np.uint8), Objects(NO_REGION, np.zeros(0, int), NO_REGION)
+    for seed in range(9):
+        sample = paper_sample(image, nothing, ModelConfig(), np.random.default_rng(seed))
+        assert sample.image.shape == (384, 1248, 3)
+
+
+def test_ignored_regions_of_the_paper_follow_the_pixels():
+    image, objects = scene()
+    both = Objects(objects.boxes, objects.classes, objects.boxes + 1)
+    for seed in range(6):
+        moved = paper_sample(image, both, ModelConfig(), np.random.default_rng(seed)).objects
+        shift = moved.ignored - moved.boxes
+        # One pixel, the other way where the image is mirrored, and scaled.
+        np.testing.assert_allclose(np.abs(shift), 1, atol=0.35)
+        assert (shift[0, 1:] > 0).any()
 
 
 def test_mirror_loses_the_references_pixel():

@@ -38,6 +38,19 @@ def test_shapes_are_printed_and_written(data, tmp_path, capsys):
     assert plot.read_bytes().startswith(b'\x89PNG')
 
 
+def test_a_damaged_image_is_left_out_or_stops(data, capsys):
+    image = data / 'training/image_2/000001.png'
+    image.write_bytes(b'')
+    assert anchors(data, '--k', 1) == 0
+    captured = capsys.readouterr()
+    assert '1 boxes in 2 images' in captured.out
+    assert 'left out: ' in captured.err
+    assert '000001.png' in captured.err
+    (data / 'training/label_2/000003.txt').write_text('')
+    assert anchors(data, '--k', 1, '--strict') == 2
+    assert '000001.png' in capsys.readouterr().err
+
+
 def test_shapes_of_chosen_classes(data, capsys):
     assert anchors(data, '--k', 1, '--classes', 'car', '--aliases', 'Tram=car') == 0
     assert 'anchor_shapes=((20.0, 20.0),)' in capsys.readouterr().out

@@ -1,5 +1,6 @@
 from dataclasses import replace
 import json
+from pathlib import Path
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,10 @@ from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.kitti_writer import write_kitti
 from squeezedet_ros.data.synthetic.drive import DriveFrame, render_scene
 from squeezedet_ros.network import SqueezeDet
+from squeezedet_ros.training.anchor_clustering import read_anchor_set
 from squeezedet_ros.training.journal import read_log
+from squeezedet_ros.training.recipe import TrainingConfig
+from squeezedet_ros.training.start import initial_network
 import torch
 
 OPTIONS = ['--batch-size', '2', '--window', '64', '96', '--workers', '0', '--device', 'cpu']
@@ -120,6 +124,27 @@ def test_own_classes_anchors_and_damaged_frames(coco, anchors, tmp_path, capfd):
     assert config.anchor_shapes == ((20, 20), (12, 30))
     entries = [json.loads(line) for line in (out / 'log.jsonl').read_text().splitlines()]
     assert entries[-1]['ap']['vehicle'] is not None
+    assert not torch.equal(trained_conv1(out), initial_conv1(anchors))
+
+
+def trained_conv1(out):
+    return load_checkpoint(out / 'final.safetensors').conv1.weight
+
+
+def initial_conv1(anchors):
+    network = initial_network(
+        'squeezedet', TrainingConfig(), ('vehicle', 'Pedestrian'), read_anchor_set(Path(anchors))
+    )
+    return network.conv1.weight
+
+
+@pytest.mark.parametrize(
+    ('more', 'is_kept'), [(('--frozen', 'conv1'), True), (('--frozen',), False)]
+)
+def test_frozen_layers_are_those_that_are_named(coco, anchors, tmp_path, more, is_kept):
+    out = tmp_path / 'out'
+    assert train(coco, out, '--anchors', anchors, *OWN, '--epochs', '1', *more) == 0
+    assert torch.equal(trained_conv1(out), initial_conv1(anchors)) == is_kept
 
 
 @pytest.mark.parametrize('workers', ['0', '1'])
@@ -166,6 +191,8 @@ def test_loading_is_measured(data, small, tmp_path, capsys):
         (('--classes', 'boat'), 'no label is of a class (boat); labels present: '),
         (('--anchors', 'none.json'), 'no anchor file none.json'),
         (('--weights', 'SMALL', '--anchors', 'none.json'), '--anchors is for a new network'),
+        (('--weights', 'SMALL', '--features', 'none.npz'), '--features is for a new network'),
+        (('--weights', 'SMALL', '--recipe', 'paper'), 'needs fit stretch, got adaptive'),
     ],
 )
 def test_wrong_classes_and_anchors_are_refused(data, small, tmp_path, capsys, more, reason):
@@ -205,8 +232,10 @@ def test_killed_in_the_middle_it_ends_as_if_unbroken(data, small, tmp_path):
     assert steps == list(range(14))
 
 
-@pytest.mark.parametrize('recipe', ['modern', 'paper'])
-def test_two_processes_train_as_one(data, small, tmp_path, recipe):
+@pytest.mark.parametrize(('recipe', 'fit'), [('modern', 'adaptive'), ('paper', 'stretch')])
+def test_two_processes_train_as_one(data, tmp_path, recipe, fit):
+    small = str(tmp_path / 'small.safetensors')
+    save_checkpoint(SqueezeDet(ModelConfig(input_size=(64, 128), fit=fit)), Path(small))
     options = ['--weights', small, '--epochs', '6', '--recipe', recipe, *OPTIONS]
     options += ['--learning-rate', '1e-4']
     command = ['squeezedet_ros', 'train', '--data', str(data), *options]

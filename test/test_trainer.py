@@ -39,13 +39,14 @@ def frames(tmp_path_factory):
     return list_frames(directory, 'train')
 
 
-def network():
+def network(fit='adaptive'):
     torch.manual_seed(3)
-    return SqueezeDet(MODEL)
+    return SqueezeDet(replace(MODEL, fit=fit))
 
 
-def trainer(frames, out, training=TRAINING, evaluate=None):
-    return Trainer(network(), frames, training, out, evaluate)
+def trainer(frames, out, training=TRAINING, evaluate=None, device=None):
+    started = network('stretch' if training.recipe == 'paper' else 'adaptive')
+    return Trainer(started, frames, training, out, evaluate, device)
 
 
 def stop_after(steps):
@@ -87,6 +88,23 @@ def test_resumed_training_ends_as_the_unbroken_one(frames, tmp_path, recipe):
     ]
     steps = [[entry['step'] for entry in log if 'lr' in entry] for log in logs]
     assert steps[0] == steps[1] == list(range(12))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+def test_a_training_goes_on_on_a_gpu(frames, tmp_path):
+    device = torch.device('cuda')
+    training = replace(TRAINING, evaluate_every=1, save_every=0)
+    broken = trainer(frames, tmp_path, training, stop_after(3), device)
+    with pytest.raises(KeyboardInterrupt):
+        broken.fit()
+    resumed = trainer(frames, tmp_path, training, device=device)
+    assert 0 < resumed.step < resumed.steps
+    assert all(value.isfinite().all() for value in resumed.fit().state_dict().values())
+
+
+def test_the_paper_recipe_needs_a_model_that_stretches(frames, tmp_path):
+    with pytest.raises(ConfigError, match=r'recipe paper .* needs fit stretch, got adaptive'):
+        Trainer(network(), frames, TrainingConfig(recipe='paper'), tmp_path)
 
 
 def test_half_a_log_line_is_dropped(frames, tmp_path):

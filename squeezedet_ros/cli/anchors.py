@@ -60,7 +60,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--seed', type=int, default=0, help=training['seed'].metadata['description']
     )
-    parser.add_argument('--strict', action='store_true', help='stop at the first damaged label')
+    parser.add_argument(
+        '--strict', action='store_true', help='stop at the first damaged image or label'
+    )
     parser.add_argument('--plot', type=Path, metavar='PNG', help='draw boxes and shapes into this')
     add_json_option(parser)
 
@@ -83,10 +85,14 @@ def run(arguments: argparse.Namespace) -> int:
         frame for directory in arguments.data for frame in list_frames(directory, arguments.split)
     ]
     scan = scan_frames(listed, strict=arguments.strict)
-    for message in scan.damaged:
-        print(f'left out: {message}', file=sys.stderr)
     everything = sorted(name for name in scan.labels if name != DONT_CARE)
-    shapes = network_shapes(scan.frames, arguments.classes or everything, aliases, model)
+    classes = arguments.classes or everything
+    shapes, headless = network_shapes(
+        scan.frames, classes, aliases, model, strict=arguments.strict
+    )
+    damaged = [*scan.damaged, *headless]
+    for message in damaged:
+        print(f'left out: {message}', file=sys.stderr)
     if not len(shapes):
         raise DatasetError(
             f'no box of {", ".join(arguments.classes or ["any label"])}; '
@@ -101,15 +107,16 @@ def run(arguments: argparse.Namespace) -> int:
             ('kitti', KITTI_ANCHOR_SHAPES),
         )
     }
-    _print(len(scan.frames), len(shapes), anchors, overlaps)
+    images = len(scan.frames) - len(headless)
+    _print(images, len(shapes), anchors, overlaps)
     if arguments.json:
         report = {
             'anchor_shapes': anchors.tolist(),
             'input_size': list(model.input_size),
             'fit': model.fit,
-            'images': len(scan.frames),
+            'images': images,
             'boxes': len(shapes),
-            'left_out': len(scan.damaged),
+            'left_out': len(damaged),
             'mean_best_overlap': overlaps,
         }
         write_json(arguments.json, report)

@@ -21,7 +21,7 @@ def add_config(parser: argparse.ArgumentParser, config: type[Any]) -> None:
             )
         elif isinstance(item.default, tuple):
             kind = get_args(types[item.name])[0]
-            parser.add_argument(flag, nargs='+', type=kind, default=item.default, help=text)
+            parser.add_argument(flag, nargs='*', type=kind, default=item.default, help=text)
         else:
             parser.add_argument(
                 flag,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 import sys
 from typing import get_args
@@ -92,6 +93,10 @@ def run(arguments: argparse.Namespace) -> int:
     :raises DeviceError: when the device is not to be had.
     """
     training = read_config(arguments, TrainingConfig)
+    is_chosen = isinstance(arguments.frozen, list)
+    if not (arguments.weights or arguments.features or is_chosen):
+        # What is drawn at random is nothing to keep.
+        training = replace(training, frozen=())
     device = resolve_device(own_device(EngineConfig(device=arguments.device).device))
     if device.type == 'cpu':
         torch.set_num_threads(max(1, thread_count(0) // started_processes()))
@@ -135,6 +140,8 @@ def _initial_network(arguments: argparse.Namespace, training: TrainingConfig) ->
     if arguments.weights:
         if arguments.anchors:
             raise ConfigError('--anchors is for a new network; that of --weights has its shapes')
+        if arguments.features:
+            raise ConfigError('--features is for a new network; that of --weights has its own')
         network = load_checkpoint(resolve_weights(arguments.weights))
         network = _for_architecture(network, arguments.architecture, training)
         return _for_classes(network, arguments.classes)
@@ -241,7 +248,15 @@ def _evaluator(frames: list[LabelledFrame], aliases: dict[str, str], device: str
 
     def evaluate(network: SqueezeDet) -> Evaluation:
         detector = Detector(
-            network, selection, EngineConfig(engine='torch', device=device, precision='float32')
+            network,
+            selection,
+            EngineConfig(
+                engine='torch',
+                device=device,
+                precision='float32',
+                # The engine would take all cores, of which this process may have its share.
+                num_threads=torch.get_num_threads(),
+            ),
         )
         truths, detections = detect_frames(detector, frames, config.batch_size)
         classes = network.config.classes

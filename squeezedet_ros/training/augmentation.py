@@ -159,18 +159,19 @@ def relight(image: Image, rng: np.random.Generator) -> Image:
     return np.asarray(lit, np.uint8)
 
 
-def draw_drift(boxes: Boxes, rng: np.random.Generator) -> tuple[int, int]:
+def draw_drift(boxes: Boxes, size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int]:
     """
     Return the reference's drift ``(dx, dy)`` in pixels.
 
     A positive one cuts left and top, a negative one pads them. It never cuts into an object
-    (BichenWuUCB/squeezeDet@e7c0860:src/dataset/imdb.py, read_batch).
+    (BichenWuUCB/squeezeDet@e7c0860:src/dataset/imdb.py, read_batch), and leaves a pixel of the
+    image, whose ``size`` is (height, width).
     """
     drift = []
     for axis, limit in enumerate(PAPER_DRIFT):
         room = float(boxes[:, axis].min()) + 1 if len(boxes) else float(limit + 1)
         # A label beyond the edge can leave no room at all: then the least drift is taken.
-        high = max(int(min(limit + 1, room)), -limit + 1)
+        high = max(int(min(limit + 1, room, size[1 - axis])), -limit + 1)
         drift.append(int(rng.integers(-limit, high)))
     return drift[0], drift[1]
 
@@ -184,20 +185,25 @@ def paper_sample(
     image: Image, objects: Objects, model: ModelConfig, rng: np.random.Generator
 ) -> Sample:
     """Return the whole image drifted, perhaps mirrored, and stretched: the reference's way."""
-    dx, dy = draw_drift(objects.boxes, rng)
+    dx, dy = draw_drift(objects.boxes, (image.shape[0], image.shape[1]), rng)
     height, width = image.shape[0] - dy, image.shape[1] - dx
     shift = FitTransform((1.0, 1.0), (-float(dx), -float(dy)))
-    pixels = _warp(image, shift, (height, width), model.pixel_mean)
-    boxes = shift.to_network(objects.boxes)
-    if rng.random() < 0.5:
-        pixels = pixels[:, ::-1]
-        half = (boxes[:, 2] - boxes[:, 0]) / np.float32(2)
-        centres = mirror_centres(boxes[:, 0] + half, width)
-        boxes = np.stack([centres - half, boxes[:, 1], centres + half, boxes[:, 3]], 1)
-    stretched = cv2.resize(np.ascontiguousarray(pixels), model.input_size[::-1])
     scale = FitTransform((model.input_size[1] / width, model.input_size[0] / height), (0.0, 0.0))
-    ignored = np.zeros((0, 4), np.float32)
+    pixels = _warp(image, shift, (height, width), model.pixel_mean)
+    is_mirrored = rng.random() < 0.5
+    if is_mirrored:
+        pixels = pixels[:, ::-1]
+
+    def moved(boxes: Boxes) -> Boxes:
+        boxes = shift.to_network(boxes)
+        if is_mirrored:
+            half = (boxes[:, 2] - boxes[:, 0]) / np.float32(2)
+            centres = mirror_centres(boxes[:, 0] + half, width)
+            boxes = np.stack([centres - half, boxes[:, 1], centres + half, boxes[:, 3]], 1)
+        return scale.to_network(boxes)
+
+    stretched = cv2.resize(np.ascontiguousarray(pixels), model.input_size[::-1])
     return Sample(
         stretched.astype(np.uint8, copy=False),
-        Objects(scale.to_network(boxes), objects.classes, ignored),
+        Objects(moved(objects.boxes), objects.classes, moved(objects.ignored)),
     )

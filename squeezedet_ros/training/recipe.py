@@ -66,7 +66,10 @@ class TrainingConfig:
         'float32, or bfloat16 for the convolutions (faster on GPUs and on CPUs with AMX)',
         choices=TrainingPrecision,
     )
-    frozen: tuple[str, ...] = setting(('conv1',), 'layers that keep their pretrained weights')
+    frozen: tuple[str, ...] = setting(
+        ('conv1',),
+        'layers that keep their pretrained weights; none by default where there are none',
+    )
     aliases: tuple[str, ...] = setting(
         ('Van=car', 'Truck=car'), 'labels trained as a class of the model, LABEL=CLASS'
     )

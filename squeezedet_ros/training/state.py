@@ -63,7 +63,9 @@ def restore_state(
             f'{path} belongs to a training with other settings: {_changes(saved, settings)}'
         )
     network.load_state_dict(_below(tensors, 'network/'))
-    average.values = _below(tensors, 'average/')
+    # In place, since the average lies on the network's device.
+    for key, value in _below(tensors, 'average/').items():
+        average.values[key].copy_(value)
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in _below(tensors, 'optimizer/').items():
         index, _, slot = key.partition('/')

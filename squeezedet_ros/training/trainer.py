@@ -70,8 +70,14 @@ class Trainer:
 
         :param processes: that train together, each with its part of every batch.
         :raises CheckpointError: when ``out`` holds a training with other settings.
-        :raises ConfigError: when a layer to freeze is not one of the network.
+        :raises ConfigError: when a layer to freeze is not one of the network, or the recipe does
+            not go with the model's fit.
         """
+        if training.recipe == 'paper' and network.config.fit != 'stretch':
+            raise ConfigError(
+                f'recipe paper stretches images: the model needs fit stretch, got '
+                f'{network.config.fit}'
+            )
         self._device = device or torch.device('cpu')
         self._training = training
         self._out = out
