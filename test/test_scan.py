@@ -1,5 +1,5 @@
 import pytest
-from squeezedet_ros.data.frames import list_frames
+from squeezedet_ros.data.frames import list_frames, read_image
 from squeezedet_ros.data.kitti_writer import write_kitti
 from squeezedet_ros.data.scan import scan_frames
 from squeezedet_ros.data.synthetic.drive import render_scene
@@ -29,7 +29,7 @@ def test_damaged_labels_are_named_and_left_out(directory):
 
 
 def test_images_are_looked_at_when_asked(directory):
-    scan = scan_frames(list_frames(directory, 'train'), images=True)
+    scan = scan_frames(list_frames(directory, 'train'), read=read_image)
     assert [frame.name for frame in scan.frames] == ['000000', '000002']
     assert ['000001' in scan.damaged[0], '000003.png is not' in scan.damaged[1]] == [True, True]
 

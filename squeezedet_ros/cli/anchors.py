@@ -11,7 +11,7 @@ from typing import get_args
 import numpy as np
 from squeezedet_ros.cli.info import add_json_option, write_json
 from squeezedet_ros.config import Fit, KITTI_ANCHOR_SHAPES, ModelConfig, STREET_ANCHOR_SHAPES
-from squeezedet_ros.data.frames import list_frames
+from squeezedet_ros.data.frames import list_frames, read_image_size
 from squeezedet_ros.data.ground_truth import DONT_CARE
 from squeezedet_ros.data.scan import scan_frames
 from squeezedet_ros.errors import ConfigError, DatasetError
@@ -84,15 +84,11 @@ def run(arguments: argparse.Namespace) -> int:
     listed = [
         frame for directory in arguments.data for frame in list_frames(directory, arguments.split)
     ]
-    scan = scan_frames(listed, strict=arguments.strict)
-    everything = sorted(name for name in scan.labels if name != DONT_CARE)
-    classes = arguments.classes or everything
-    shapes, headless = network_shapes(
-        scan.frames, classes, aliases, model, strict=arguments.strict
-    )
-    damaged = [*scan.damaged, *headless]
-    for message in damaged:
+    scan = scan_frames(listed, strict=arguments.strict, read=read_image_size)
+    for message in scan.damaged:
         print(f'left out: {message}', file=sys.stderr)
+    everything = sorted(name for name in scan.labels if name != DONT_CARE)
+    shapes = network_shapes(scan.frames, arguments.classes or everything, aliases, model)
     if not len(shapes):
         raise DatasetError(
             f'no box of {", ".join(arguments.classes or ["any label"])}; '
@@ -107,16 +103,15 @@ def run(arguments: argparse.Namespace) -> int:
             ('kitti', KITTI_ANCHOR_SHAPES),
         )
     }
-    images = len(scan.frames) - len(headless)
-    _print(images, len(shapes), anchors, overlaps)
+    _print(len(scan.frames), len(shapes), anchors, overlaps)
     if arguments.json:
         report = {
             'anchor_shapes': anchors.tolist(),
             'input_size': list(model.input_size),
             'fit': model.fit,
-            'images': images,
+            'images': len(scan.frames),
             'boxes': len(shapes),
-            'left_out': len(damaged),
+            'left_out': len(scan.damaged),
             'mean_best_overlap': overlaps,
         }
         write_json(arguments.json, report)

@@ -237,7 +237,7 @@ def _validation_frames(arguments: argparse.Namespace, strict: bool) -> list[Labe
         for frame in list_frames(directory, arguments.validation_split)
     ]
     # An evaluation reads all of it and cannot take another image in place of a damaged one.
-    scan = scan_frames(listed, strict=strict, images=True)
+    scan = scan_frames(listed, strict=strict, read=read_image)
     _print_damaged(scan)
     return scan.frames
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
-from squeezedet_ros.data.frames import LabelledFrame, read_image
+from squeezedet_ros.data.frames import LabelledFrame
 from squeezedet_ros.errors import DatasetError
 from tqdm import tqdm
 
@@ -28,13 +29,17 @@ class Scan(NamedTuple):
 
 
 def scan_frames(
-    frames: Sequence[LabelledFrame], *, strict: bool = False, images: bool = False
+    frames: Sequence[LabelledFrame],
+    *,
+    strict: bool = False,
+    read: Callable[[Path], object] | None = None,
 ) -> Scan:
     """
     Read the labels of every frame, with a progress bar where a person is watching.
 
     :param strict: whether the first damage stops.
-    :param images: whether the images are decoded too, which takes some milliseconds each.
+    :param read: what has to succeed on images too: ``read_image`` decodes them, which takes some
+        milliseconds each, ``read_image_size`` looks at their heads.
     :raises DatasetError: for the first damage if ``strict``, and when no frame can be read.
     """
     found = Scan([], [], Counter(), 0)
@@ -42,8 +47,8 @@ def scan_frames(
     for frame in tqdm(frames, unit='image', desc='checking', disable=None, leave=False):
         try:
             truth = frame.read_truth()
-            if images:
-                read_image(frame.image_path)
+            if read is not None:
+                read(frame.image_path)
         except DatasetError as error:
             if strict:
                 raise

@@ -12,6 +12,7 @@ from squeezedet_ros.detections import Detections
 from squeezedet_ros.errors import DatasetError
 from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
 from squeezedet_ros.evaluation.streaming_ap import newest_published
+from squeezedet_ros.postprocessing import drop_improbable
 
 Scoring = Literal['looked_at', 'all', 'streaming']
 _Key = str | int
@@ -197,17 +198,19 @@ def _side(frames: Sequence[FrameRecord], record: DriveRecord, classes: Sequence[
     least = [record.class_thresh.get(name, common) for name in record.classes]
     thresholds = np.array([*least, common], np.float32)
     seen = [
-        Detections.empty() if frame.detections is None else frame.detections for frame in frames
+        Detections.empty() if frame.detections is None else _known(frame.detections, len(least))
+        for frame in frames
     ]
-    published = [
-        found.select(found.scores >= thresholds[np.minimum(found.labels, len(least))])
-        for found in seen
-    ]
+    published = [drop_improbable(found, thresholds) for found in seen]
     return Side(*([_relabelled(found, table) for found in column] for column in (seen, published)))
 
 
 def _relabelled(
     found: Detections, table: np.ndarray[tuple[int], np.dtype[np.int64]]
 ) -> Detections:
-    known = np.minimum(found.labels, len(table) - 1)
-    return Detections(found.boxes, found.scores, table[known], found.ids)
+    return Detections(found.boxes, found.scores, table[found.labels], found.ids)
+
+
+def _known(found: Detections, classes: int) -> Detections:
+    """Return the same with one label for whatever is no class."""
+    return Detections(found.boxes, found.scores, np.minimum(found.labels, classes), found.ids)

@@ -61,32 +61,21 @@ def network_shapes(
     classes: Sequence[str],
     aliases: dict[str, str],
     model: ModelConfig,
-    *,
-    strict: bool = False,
-) -> tuple[Shapes, list[str]]:
+) -> Shapes:
     """
     Return the (n, 2) shapes of the objects of some classes, as the network sees them.
 
     Only the head of an image is read, for its size.
 
-    :param strict: stop at the first image that cannot be read.
-    :returns: also what is wrong with each image that was left out.
-    :raises DatasetError: when labels cannot be read, or with ``strict`` the head of an image.
+    :raises DatasetError: when labels or the head of an image cannot be read.
     """
-    shapes, damaged = [np.zeros((0, 2))], []
+    shapes = [np.zeros((0, 2))]
     for frame in tqdm(frames, unit='image', desc='boxes', disable=None, leave=False):
         boxes = objects_of(frame.read_truth(), classes, aliases).boxes
-        if not len(boxes):
-            continue
-        try:
+        if len(boxes):
             scale = fit_transform(read_image_size(frame.image_path), model).scale
-        except DatasetError as error:
-            if strict:
-                raise
-            damaged.append(str(error))
-            continue
-        shapes.append((boxes[:, 2:] - boxes[:, :2]) * np.array(scale))
-    return np.concatenate(shapes), damaged
+            shapes.append((boxes[:, 2:] - boxes[:, :2]) * np.array(scale))
+    return np.concatenate(shapes)
 
 
 def shape_overlaps(shapes: Shapes, anchors: Shapes) -> Shapes:
