@@ -3,6 +3,11 @@
 _LONGEST_SHOWN = 200
 
 
+def one_line(error: BaseException) -> str:
+    """Return the kind of an error and its text, without line breaks."""
+    return f'{type(error).__name__}: {" ".join(str(error).split())}'
+
+
 def shown(value: object) -> str:
     """Return a value for an error's text, cut where it is long."""
     try:

@@ -24,7 +24,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.signals import SignalHandlerOptions
 from squeezedet_ros.config import LiveConfig
 from squeezedet_ros.contract import DETECT, DIAGNOSTICS, ENABLE, NODE
-from squeezedet_ros.errors import SqueezeDetError
+from squeezedet_ros.errors import one_line, SqueezeDetError
 from squeezedet_ros.memory import keep_freed_memory, release_freed_memory
 from squeezedet_ros.ros import messages
 from squeezedet_ros.ros.main_thread import MainThread
@@ -50,7 +50,7 @@ def _told(transition: Transition) -> Transition:
         def tell(_kind: object, error: BaseException | None, _trace: object) -> None:
             if error is not None:
                 name = transition.__name__.removeprefix('on_')
-                node.refuse(f'error in {name}: {type(error).__name__}: {error}')
+                node.refuse(f'error in {name}: {one_line(error)}')
 
         with ExitStack() as stack:
             stack.push(tell)

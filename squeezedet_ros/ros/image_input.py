@@ -150,7 +150,10 @@ class ImageInput:
         receive = partial(self._receive, self._asked)
         create = partial(
             self._node.create_subscription,
-            *(self._message, self._name, receive, qos),
+            self._message,
+            self._name,
+            receive,
+            qos,
             callback_group=MutuallyExclusiveCallbackGroup(),
         )
         refused = partial(self._on_refusal, self._asked)

@@ -28,6 +28,8 @@ WARN: bytes = DiagnosticStatus.WARN
 ERROR: bytes = DiagnosticStatus.ERROR
 _NANOSECONDS = 1_000_000_000
 _JPEG_QUALITY = 90
+# Of libjpeg. What OpenCV says beyond it differs between its versions.
+_MOST_JPEG_SIDE = 65_500
 
 
 def stamp_nanoseconds(header: Header) -> int:
@@ -112,23 +114,16 @@ def image_to_jpeg_message(image: NDArray[np.uint8], header: Header) -> Compresse
     Return a JPEG message, its format worded as image_transport's compressed plugin does.
 
     :param image: (height, width, 3) uint8 blue, green, red.
-    :raises ValueError: for an image that cannot be a JPEG: more than 65,500 pixels wide or high.
+    :raises ValueError: for an image that is wider or higher than a JPEG can be.
     """
-    is_done, jpeg = _encode(image)
-    if not is_done:
-        height, width = image.shape[:2]
-        raise ValueError(f'expected at most 65500 pixels a side for a JPEG, got {width}x{height}')
+    height, width = image.shape[:2]
+    if max(height, width) > _MOST_JPEG_SIDE:
+        raise ValueError(
+            f'expected at most {_MOST_JPEG_SIDE} pixels a side for a JPEG, got {width}x{height}'
+        )
     data = array('B')
-    data.frombytes(jpeg.data)
+    data.frombytes(cv2.imencode('.jpg', image, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))[1].data)
     return CompressedImage(header=header, format='bgr8; jpeg compressed bgr8', data=data)
-
-
-def _encode(image: NDArray[np.uint8]) -> tuple[bool, NDArray[np.uint8]]:
-    try:
-        return cv2.imencode('.jpg', image, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
-    except cv2.error:
-        # What OpenCV 5 says by its first result.
-        return False, image
 
 
 def status(

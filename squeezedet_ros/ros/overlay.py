@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from squeezedet_ros.detections import Detections
+from squeezedet_ros.errors import one_line
 from squeezedet_ros.ros.annotations import detections_to_annotations
 from squeezedet_ros.ros.camera import Camera
 from squeezedet_ros.ros.messages import image_to_jpeg_message, image_to_message
@@ -19,9 +20,9 @@ from squeezedet_ros.visualization import draw_detections, draw_zones
 from squeezedet_ros.zones import Zones
 from std_msgs.msg import Header
 
-# What drawing, encoding and publishing are known to raise: no memory, or an absurd shape.
-_FAILURES = (cv2.error, RuntimeError, ValueError, MemoryError)
-_THROTTLE_S = 5.0
+# What pixels are known to raise: no memory, or an absurd shape.
+PIXEL_FAILURES = (cv2.error, RuntimeError, ValueError, MemoryError)
+THROTTLE_S = 5.0
 
 
 class _Drawing(NamedTuple):
@@ -77,11 +78,10 @@ class OverlayPainter:
         for drawing in drawings:
             try:
                 self._draw_one(drawing)
-            except _FAILURES as error:
-                name = type(error).__name__
+            except PIXEL_FAILURES as error:
                 self._node.get_logger().error(
-                    f'{drawing.camera.name}: cannot draw the overlay: {name}: {error}',
-                    throttle_duration_sec=_THROTTLE_S,
+                    f'{drawing.camera.name}: cannot draw the overlay: {one_line(error)}',
+                    throttle_duration_sec=THROTTLE_S,
                 )
 
     def _draw_one(self, drawing: _Drawing) -> None:

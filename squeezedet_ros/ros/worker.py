@@ -10,26 +10,24 @@ from threading import Lock
 from time import perf_counter
 from typing import Protocol, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from squeezedet_ros.config import LimitConfig, NodeConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
-from squeezedet_ros.errors import ImageDecodeError, PredictionError
+from squeezedet_ros.errors import ImageDecodeError, one_line, PredictionError
 from squeezedet_ros.image_codec import decode_message
 from squeezedet_ros.ros import messages
 from squeezedet_ros.ros.camera import Camera
-from squeezedet_ros.ros.overlay import OverlayPainter
+from squeezedet_ros.ros.overlay import OverlayPainter, PIXEL_FAILURES, THROTTLE_S
 from squeezedet_ros.ros.rate_limit import RateLimit
 from squeezedet_ros.ros.rules import Rules
 from squeezedet_ros.ros.scheduling import Frame, FrameAges, FrameQueue, Outcome
 from vision_msgs.msg import Detection2D
 
-# What pixels and a forward pass are known to raise: no memory, a lost device, an absurd shape.
-_FAILURES = (RuntimeError, ValueError, MemoryError, PredictionError, cv2.error)
-_THROTTLE_S = 5.0
+# What pixels and a forward pass are known to raise; a lost device is a RuntimeError.
+_FAILURES = (*PIXEL_FAILURES, PredictionError)
 _STOPPED = 'the node stopped first'
 _DIED = 'the thread that looks at frames has died; its error is in the log'
 
@@ -126,9 +124,7 @@ class FrameWorker:
             return False
         error = self._ended.exception()
         if error is not None:
-            self._node.get_logger().error(
-                f'looking at frames ended by an error: {type(error).__name__}: {error}'
-            )
+            self._node.get_logger().error(f'looking at frames ended by {one_line(error)}')
         return True
 
     def _let_go(self) -> list[Frame]:
@@ -183,7 +179,7 @@ class FrameWorker:
         except ImageDecodeError as error:
             self._node.get_logger().warning(
                 f'{camera.input_topic}: frame not decodable: {error}',
-                throttle_duration_sec=_THROTTLE_S,
+                throttle_duration_sec=THROTTLE_S,
             )
             self._end(frame, 'undecodable', stages, str(error))
             return None
@@ -225,7 +221,7 @@ class FrameWorker:
         reason = 'its stamp is that of the frame looked at before'
         self._node.get_logger().warning(
             f'{self._cameras[frame.camera].input_topic}: frame not looked at: {reason}',
-            throttle_duration_sec=_THROTTLE_S,
+            throttle_duration_sec=THROTTLE_S,
         )
         self._end(frame, 'superseded', stages_ms, reason)
 
@@ -252,10 +248,10 @@ class FrameWorker:
 
     def _fail(self, frame: Frame, stages_ms: Mapping[str, float], error: Exception) -> None:
         camera = self._cameras[frame.camera]
-        reason = f'{type(error).__name__}: {" ".join(str(error).split())}'
+        reason = one_line(error)
         self._node.get_logger().error(
             f'{camera.input_topic}: frame not looked at: {reason}',
-            throttle_duration_sec=_THROTTLE_S,
+            throttle_duration_sec=THROTTLE_S,
         )
         self._end(frame, 'failed', stages_ms, reason)
 
