@@ -211,7 +211,7 @@ def test_an_end_in_the_middle_of_a_forward_pass_waits_for_nothing(weights, tmp_p
             arrays, statuses = client.outputs('front')
             publisher = client.image_publisher('front')
             publisher.publish(image_message(plain(HANG)))
-            client.spin_for(1.0)
+            client.spin_for(3.0)
             for _ in range(2):
                 publisher.publish(image_message(picture()))
             client.spin_until(lambda s=statuses: s)
