@@ -55,7 +55,7 @@ def test_detect_is_the_steps_in_a_row(network, images):
     box = decode(raw.deltas[0, best], make_anchors(MODEL, (128, 256))[best], 1.0)
     x0, y0, x1, y1 = transform.to_source(cxcywh_to_xyxy(box)[None].numpy())[0]
     expected = np.clip([x0, y0, x1 - 1, y1 - 1], 0, [299, 199, 299, 199])
-    np.testing.assert_allclose(found.boxes[0], expected, atol=1e-3)
+    np.testing.assert_allclose(found.boxes[0], expected, rtol=1e-4, atol=1e-3)
     assert found.scores[0] == pytest.approx(float(scores.max()), abs=1e-6)
     assert found.labels[0] == int(scores[best].argmax())
 

@@ -95,6 +95,50 @@ def test_engines_say_what_the_network_says(name, architecture, padding):
             torch.testing.assert_close(one, other, atol=2e-4, rtol=1e-4)
 
 
+@needs('openvino', 'onnx')
+def test_openvino_compiles_for_few_sizes_and_takes_any(monkeypatch):
+    from squeezedet_ros.engines import openvino_engine
+
+    monkeypatch.setattr(openvino_engine, '_SIZES', 2)
+    model = replace(MODEL, fit='adaptive')
+    # Its check has the first size.
+    engine = choose_engine(make_network(model), config('openvino')).engine
+    compiled, compile_model = [], engine._compile
+    monkeypatch.setattr(
+        engine, '_compile', lambda graph: compiled.append(graph) or compile_model(graph)
+    )
+    network, mean = original(model), torch.tensor(model.pixel_mean)
+    for width in (160, 128, 144, 112, 128):
+        images = torch.full((2, 96, width, 3), 200, dtype=torch.uint8)
+        found = engine.forward(engine.prepare(images))
+        with torch.inference_mode():
+            expected = network((images.float() - mean).permute(0, 3, 1, 2))
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one, other, atol=2e-4, rtol=1e-4)
+    assert [graph.is_dynamic() for graph in compiled] == [False, True]
+
+
+@needs('onnxruntime', 'onnx')
+@pytest.mark.parametrize('architecture', ['squeezedet', 'squeezedet_plus'])
+def test_halves_that_are_added_say_what_one_tensor_says(architecture):
+    import onnxruntime
+    from squeezedet_ros.engines.onnx_graph import build_onnx
+
+    network = make_network(replace(MODEL, architecture=architecture))
+    images = np.random.default_rng(0).integers(0, 256, (2, 96, 160, 3), np.uint8)
+    graphs = [build_onnx(network, concat=concat) for concat in (True, False)]
+    operators = [[node.op_type for node in graph.graph.node] for graph in graphs]
+    assert [names.count('Concat') for names in operators] == [10, 0]
+    # All but the first of ten Fire modules, and ConvDet, have two halves to add.
+    assert [names.count('Add') for names in operators] == [0, 10]
+    whole, halves = (
+        onnxruntime.InferenceSession(graph.SerializeToString()).run(None, {'images': images})
+        for graph in graphs
+    )
+    for one, other in zip(halves, whole, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4, rtol=1e-4)
+
+
 @lru_cache
 def seen_by(name):
     """Return what the shipped weights see in the first 50 frames of the real drive."""

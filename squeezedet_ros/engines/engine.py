@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 import math
 import os
 
+import numpy as np
 from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.detections import Detections
@@ -29,6 +30,16 @@ def thread_count(setting: int) -> int:
     # One more than those would wait for its turn in every layer.
     allowed = os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else ()
     return setting or len(allowed) or os.cpu_count() or 1
+
+
+def _is_finite(raw: RawPrediction) -> bool:
+    # A sum is finite only if all of it is.
+    if raw.deltas.device.type != 'cpu':
+        sums = torch.stack([part.sum(dtype=torch.float32) for part in raw])
+        return bool(sums.isfinite().all())
+    # Not by PyTorch: its threads would go on waiting for more, on the cores of the next frame.
+    with np.errstate(invalid='ignore', over='ignore'):
+        return all(math.isfinite(part.float().numpy().sum()) for part in raw)
 
 
 class Workspace:
@@ -99,8 +110,7 @@ class Engine(ABC):
             that it would pass for an image in which nothing was seen.
         """
         raw = self._run(inputs)
-        # A sum is finite only if all of it is.
-        if not torch.stack([part.sum(dtype=torch.float32) for part in raw]).isfinite().all():
+        if not _is_finite(raw):
             raise PredictionError('expected finite numbers from the network, got NaN or infinity')
         return raw
 

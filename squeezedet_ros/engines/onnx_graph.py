@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 import math
 from typing import Any
 
@@ -14,7 +14,7 @@ from squeezedet_ros.anchors import grid_size
 from squeezedet_ros.config import ModelConfig, Padding
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 import torch
-from torch import nn
+from torch import nn, Tensor
 
 INPUT = 'images'
 OUTPUTS = RawPrediction._fields
@@ -40,15 +40,23 @@ class _Graph:
         self.nodes.append(helper.make_node(operator, [*inputs], [name], name, **attributes))
         return name
 
-    def conv(self, name: str, x: str, layer: nn.Conv2d, **attributes: Any) -> str:  # noqa: ANN401
+    def parameter(self, name: str, value: Tensor) -> str:
+        return self.constant(name, value.detach().cpu().to(self.dtype).numpy())
+
+    def conv(self, name: str, parts: Sequence[str], layer: nn.Conv2d, **attributes: Any) -> str:  # noqa: ANN401
+        """Add a convolution of tensors side by side: the sum of one of each."""
         assert layer.bias is not None
-        parts = [
-            self.constant(f'{name}.{kind}', value.detach().cpu().to(self.dtype).numpy())
-            for kind, value in (('weight', layer.weight), ('bias', layer.bias))
-        ]
         kernel, stride = list(layer.kernel_size), list(layer.stride)
         pads = attributes or {'pads': [side // 2 for side in kernel] * 2}
-        return self.add('Conv', name, [x, *parts], kernel_shape=kernel, strides=stride, **pads)
+        total = ''
+        for number, weight in enumerate(layer.weight.chunk(len(parts), 1)):
+            one = f'{name}.{number}' if number else name
+            inputs = [parts[number], self.parameter(f'{one}.weight', weight)]
+            if not number:
+                inputs.append(self.parameter(f'{one}.bias', layer.bias))
+            found = self.add('Conv', one, inputs, kernel_shape=kernel, strides=stride, **pads)
+            total = self.add('Add', f'{one}.sum', [found, total]) if number else found
+        return total
 
 
 def build_onnx(
@@ -56,6 +64,8 @@ def build_onnx(
     dtype: torch.dtype = torch.float32,
     batch: int = 0,
     size: tuple[int, int] | None = None,
+    *,
+    concat: bool = True,
 ) -> onnx.ModelProto:
     """
     Return the network as ONNX.
@@ -67,6 +77,8 @@ def build_onnx(
     :param dtype: of the layers, float32 or float16.
     :param batch: images that go through together, 0 for any number.
     :param size: of the images, (height, width), none for any.
+    :param concat: whether both halves of what a Fire module says are brought into one tensor.
+        Else the layer after it adds what it makes of each, which saves a CPU the copy.
     """
     config, graph = network.config, _Graph(dtype)
     mean = graph.constant('pixel_mean', np.array(config.pixel_mean, np.float32))
@@ -75,13 +87,18 @@ def build_onnx(
     if dtype == torch.float16:
         x = graph.add('Cast', 'halved', [x], to=TensorProto.FLOAT16)
     x = graph.add('Transpose', 'planes', [x], perm=[0, 3, 1, 2])
-    x = graph.conv('conv1', x, network.conv1, **_stem_padding(config.padding, network.conv1))
-    x = _pool(graph, 'pool1', graph.add('Relu', 'relu1', [x]), config.padding)
+    x = graph.conv('conv1', [x], network.conv1, **_stem_padding(config.padding, network.conv1))
+    parts = [_pool(graph, 'pool1', graph.add('Relu', 'relu1', [x]), config.padding)]
     for number, (name, fire) in enumerate(network.fires.items(), 2):
-        x = _fire(graph, name, x, fire)
+        parts = _fire(graph, name, parts, fire)
+        if concat:
+            parts = [graph.add('Concat', name, parts, axis=1)]
         if number in network.pool_after:
-            x = _pool(graph, f'pool{number}', x, config.padding)
-    x = graph.conv('convdet', x, network.convdet)
+            parts = [
+                _pool(graph, f'pool{number}.{part}', x, config.padding)
+                for part, x in enumerate(parts)
+            ]
+    x = graph.conv('convdet', parts, network.convdet)
     if dtype == torch.float16:
         x = graph.add('Cast', 'widened', [x], to=TensorProto.FLOAT)
     _split(graph, x, config.anchors_per_cell, len(config.classes))
@@ -105,15 +122,17 @@ def _pool(graph: _Graph, name: str, x: str, padding: Padding) -> str:
     return graph.add('MaxPool', name, [x], kernel_shape=[3, 3], strides=[2, 2], **rule)
 
 
-def _fire(graph: _Graph, name: str, x: str, fire: nn.Module) -> str:
-    def layer(part: str, x: str) -> str:
+def _fire(graph: _Graph, name: str, parts: Sequence[str], fire: nn.Module) -> list[str]:
+    """Add a Fire module; return its halves."""
+
+    def layer(part: str, inputs: Sequence[str]) -> str:
         module = fire.get_submodule(part)
         assert isinstance(module, nn.Conv2d)
-        return graph.add('Relu', f'{name}.{part}.relu', [graph.conv(f'{name}.{part}', x, module)])
+        found = graph.conv(f'{name}.{part}', inputs, module)
+        return graph.add('Relu', f'{name}.{part}.relu', [found])
 
-    squeezed = layer('squeeze', x)
-    expanded = [layer('expand1x1', squeezed), layer('expand3x3', squeezed)]
-    return graph.add('Concat', name, expanded, axis=1)
+    squeezed = layer('squeeze', parts)
+    return [layer(part, [squeezed]) for part in ('expand1x1', 'expand3x3')]
 
 
 def _split(graph: _Graph, x: str, anchors: int, classes: int) -> None:

@@ -56,7 +56,8 @@ class OnnxRuntimeEngine(Engine):
         if dtype == torch.int8:
             graph = build_quantized(network, config.calibration)
         else:
-            graph = build_onnx(network, torch.float16 if half else torch.float32)
+            layers = torch.float16 if half else torch.float32
+            graph = build_onnx(network, layers, concat=device.type != 'cpu')
         providers = [(self._provider, settings)]
         try:
             self._session = onnxruntime.InferenceSession(

@@ -79,6 +79,9 @@ def build_quantized(network: SqueezeDet, folder: str) -> onnx.ModelProto:
             weight_type=QuantType.QInt8,
             # What convdet says, logits and deltas in one tensor, does not fit into one scale; the
             # others are rounded after their ReLU.
-            extra_options={'OpTypesToExcludeOutputQuantization': ['Conv']},
+            extra_options={
+                'OpTypesToExcludeOutputQuantization': ['Conv'],
+                'ForceQuantizeNoInputCheck': True,
+            },
         )
         return onnx.load(str(target))

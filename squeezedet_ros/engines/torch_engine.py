@@ -79,11 +79,13 @@ class TorchEngine(Engine):
         self._network: Callable[[Tensor], RawPrediction] = network
         self._mean = torch.tensor(self.model.pixel_mean, device=self.device)
         self._pixels = Workspace(torch.float32)
+        self._fused: FusedSqueezeDet | None = None
         self._way = ''
         if config.compile_network:
             self._network, self._way = torch.compile(network), ', compiled'
         elif config.engine != 'torch_eager' and self._can_fuse():
-            self._network, self._way = FusedSqueezeDet(network), ', fused'
+            self._fused = FusedSqueezeDet(network)
+            self._network, self._way = self._fused, ', fused'
 
     def _can_fuse(self) -> bool:
         # In bfloat16 it takes oneDNN longer than to do one after the other.
@@ -105,9 +107,19 @@ class TorchEngine(Engine):
         :param images: (N, height, width, 3) uint8, fitted to the network.
         """
         if self.device.type == 'cpu':
-            pixels = self._pixels.tensor(*images.shape)
-            return normalize_on_cpu(images, self.model.pixel_mean, pixels).to(self.dtype)
+            return self._normalize_with_border(images).to(self.dtype)
         return normalize(images.to(self.device, non_blocking=True), self._mean, self.dtype)
+
+    def _normalize_with_border(self, images: Tensor) -> Tensor:
+        count, height, width, _ = images.shape
+        size = (height, width)
+        (top, bottom), (left, right) = self._fused.border(size) if self._fused else [(0, 0)] * 2
+        end, last = top + height, left + width
+        pixels = self._pixels.tensor(count, end + bottom, last + right, 3)
+        for edge in (pixels[:, :top], pixels[:, end:], pixels[:, :, :left], pixels[:, :, last:]):
+            edge.zero_()
+        normalize_on_cpu(images, self.model.pixel_mean, pixels[:, top:end, left:last])
+        return pixels.permute(0, 3, 1, 2)
 
     def _run(self, inputs: Tensor) -> RawPrediction:
         if self.device.type == 'cpu':
