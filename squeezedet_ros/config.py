@@ -24,7 +24,9 @@ AnchorPlacement = Literal['reference', 'stride', 'cell']
 Padding = Literal['same', 'valid', 'symmetric']
 NmsVariant = Literal['greedy', 'reference']
 Precision = Literal['auto', 'float32', 'float16', 'bfloat16', 'int8']
-EngineName = Literal['auto', 'torch', 'torch_eager', 'onnxruntime', 'openvino', 'tensorrt']
+EngineName = Literal[
+    'auto', 'torch', 'torch_eager', 'cuda_graph', 'onnxruntime', 'openvino', 'tensorrt'
+]
 ImageTransport = Literal['raw', 'compressed']
 Reliability = Literal['auto', 'best_effort', 'reliable']
 Mode = Literal['live', 'replay']
@@ -253,8 +255,9 @@ class EngineConfig:
         'auto',
         'what runs the network: auto (the fastest that is installed for the device: on a CPU '
         'openvino, onnxruntime, torch, on CUDA torch), torch (on a CPU each convolution and its '
-        'ReLU in one), torch_eager (the plain network), onnxruntime, openvino (CPU) or tensorrt '
-        '(by onnxruntime, on CUDA)',
+        'ReLU in one), torch_eager (the plain network), cuda_graph (the plain network, its '
+        'kernels on CUDA issued as one), onnxruntime, openvino (CPU) or tensorrt (by '
+        'onnxruntime, on CUDA)',
         choices=EngineName,
     )
     allow_fallback: bool = setting(

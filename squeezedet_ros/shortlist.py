@@ -67,6 +67,15 @@ def shortlist_by_score(
     :param anchors: (A, 4).
     :param thresholds: (C,) least score by label; what is below it comes after all others.
     """
+    return split_table(best_by_score(raw, anchors, top_n, thresholds).cpu().numpy())
+
+
+def best_by_score(raw: RawPrediction, anchors: Tensor, top_n: int, thresholds: Tensor) -> Tensor:
+    """
+    Do what :func:`shortlist_by_score` does, but leave it on the device.
+
+    :returns: (N, M, C + 9) float32: class logits, confidence logit, deltas, anchor.
+    """
     raw = RawPrediction(*(part.float() for part in raw))
     scores, labels = class_probabilities(raw).max(-1)
     ranks = scores.masked_fill(scores < thresholds[labels], -1.0)
@@ -74,9 +83,16 @@ def shortlist_by_score(
     confidences = raw.confidence_logits[..., None]
     parts = (raw.class_logits, confidences, raw.deltas, anchors.expand(len(index), -1, -1))
     rows = [part.gather(1, index[..., None].expand(-1, -1, part.shape[2])) for part in parts]
-    ends = np.cumsum([part.shape[2] for part in parts])[:-1]
+    return torch.cat(rows, -1)
+
+
+def split_table(table: NDArray[np.float32]) -> list[Shortlist]:
+    """Return the shortlist of each image in what :func:`best_by_score` gives."""
+    classes = table.shape[2] - 9
     found = []
-    for table in torch.cat(rows, -1).cpu().numpy():
-        logits, confidence, deltas, boxes = np.split(table, ends, 1)
-        found.append(Shortlist(logits, confidence[:, 0], deltas, boxes))
+    for rows in table:
+        logits, confidence, deltas, anchors = np.split(
+            rows, [classes, classes + 1, classes + 5], 1
+        )
+        found.append(Shortlist(logits, confidence[:, 0], deltas, anchors))
     return found

@@ -19,6 +19,7 @@ import torch
 
 # Module and class of each, and the packages it needs; imported only when it is tried.
 _ENGINES: dict[EngineName, tuple[str, str, tuple[str, ...]]] = {
+    'cuda_graph': ('cuda_graph_engine', 'CudaGraphEngine', ()),
     'openvino': ('openvino_engine', 'OpenVinoEngine', ('openvino', 'onnx')),
     'onnxruntime': ('onnxruntime_engine', 'OnnxRuntimeEngine', ('onnxruntime', 'onnx')),
     'tensorrt': ('onnxruntime_engine', 'OnnxRuntimeEngine', ('onnxruntime', 'onnx')),
@@ -100,7 +101,7 @@ def _to_try(config: EngineConfig) -> tuple[list[EngineName], str]:
 
 def _lacking(name: EngineName, config: EngineConfig) -> list[str]:
     packages = _ENGINES[name][2]
-    if config.precision == 'int8':
+    if packages and config.precision == 'int8':
         packages = (*packages, 'onnxruntime')
     return [package for package in packages if find_spec(package) is None]
 

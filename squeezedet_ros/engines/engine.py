@@ -13,7 +13,7 @@ from squeezedet_ros.detections import Detections
 from squeezedet_ros.errors import PredictionError
 from squeezedet_ros.network import RawPrediction
 from squeezedet_ros.postprocessing import Selector, top_candidates
-from squeezedet_ros.shortlist import shortlist_by_confidence, shortlist_by_score
+from squeezedet_ros.shortlist import Shortlist, shortlist_by_confidence, shortlist_by_score
 import torch
 from torch import Tensor
 
@@ -32,14 +32,9 @@ def thread_count(setting: int) -> int:
     return setting or len(allowed) or os.cpu_count() or 1
 
 
-def _is_finite(raw: RawPrediction) -> bool:
-    # A sum is finite only if all of it is.
-    if raw.deltas.device.type != 'cpu':
-        sums = torch.stack([part.sum(dtype=torch.float32) for part in raw])
-        return bool(sums.isfinite().all())
-    # Not by PyTorch: its threads would go on waiting for more, on the cores of the next frame.
-    with np.errstate(invalid='ignore', over='ignore'):
-        return all(math.isfinite(part.float().numpy().sum()) for part in raw)
+def finite_sums(raw: RawPrediction) -> Tensor:
+    """Return a truth on the device: whether all numbers of a prediction are finite."""
+    return torch.stack([part.sum(dtype=torch.float32) for part in raw]).isfinite().all()
 
 
 class Workspace:
@@ -110,9 +105,17 @@ class Engine(ABC):
             that it would pass for an image in which nothing was seen.
         """
         raw = self._run(inputs)
-        if not _is_finite(raw):
+        if not self._is_finite(raw):
             raise PredictionError('expected finite numbers from the network, got NaN or infinity')
         return raw
+
+    def _is_finite(self, raw: RawPrediction) -> bool:
+        # A sum is finite only if all of it is.
+        if self.device.type != 'cpu':
+            return bool(finite_sums(raw))
+        # Not by PyTorch: its threads would go on waiting for more, on the cores of the next frame.
+        with np.errstate(invalid='ignore', over='ignore'):
+            return all(math.isfinite(part.float().numpy().sum()) for part in raw)
 
     @torch.inference_mode()
     def candidates(
@@ -123,13 +126,16 @@ class Engine(ABC):
 
         :param size: of the network's input, (height, width).
         """
-        anchors = self._anchors_for(size)
-        if self.device.type == 'cpu':
-            lists = shortlist_by_confidence(raw, anchors, selector.least_logit)
-        else:
-            thresholds = torch.from_numpy(selector.thresholds).to(self.device)
-            lists = shortlist_by_score(raw, anchors, selector.config.top_n, thresholds)
+        lists = self._shortlists(raw, self._anchors_for(size), selector)
         return [top_candidates(found, selector, self.model.exp_thresh) for found in lists]
+
+    def _shortlists(
+        self, raw: RawPrediction, anchors: Tensor, selector: Selector
+    ) -> list[Shortlist]:
+        if self.device.type == 'cpu':
+            return shortlist_by_confidence(raw, anchors, selector.least_logit)
+        thresholds = torch.from_numpy(selector.thresholds).to(self.device)
+        return shortlist_by_score(raw, anchors, selector.config.top_n, thresholds)
 
     def _anchors_for(self, size: tuple[int, int]) -> Tensor:
         if size not in self._anchors:
