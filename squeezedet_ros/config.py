@@ -25,7 +25,14 @@ Padding = Literal['same', 'valid', 'symmetric']
 NmsVariant = Literal['greedy', 'reference']
 Precision = Literal['auto', 'float32', 'float16', 'bfloat16', 'int8']
 EngineName = Literal[
-    'auto', 'torch', 'torch_eager', 'cuda_graph', 'onnxruntime', 'openvino', 'tensorrt'
+    'auto',
+    'torch',
+    'torch_eager',
+    'cuda_graph',
+    'onnxruntime',
+    'onnxruntime_tensorrt',
+    'openvino',
+    'tensorrt',
 ]
 ImageTransport = Literal['raw', 'compressed']
 Reliability = Literal['auto', 'best_effort', 'reliable']
@@ -256,8 +263,8 @@ class EngineConfig:
         'what runs the network: auto (the fastest that is installed for the device: on a CPU '
         'openvino, onnxruntime, torch, on CUDA torch), torch (on a CPU each convolution and its '
         'ReLU in one), torch_eager (the plain network), cuda_graph (the plain network, its '
-        'kernels on CUDA issued as one), onnxruntime, openvino (CPU) or tensorrt (by '
-        'onnxruntime, on CUDA)',
+        'kernels on CUDA issued as one), onnxruntime, onnxruntime_tensorrt, openvino (CPU) or '
+        'tensorrt (its own interface)',
         choices=EngineName,
     )
     allow_fallback: bool = setting(

@@ -125,7 +125,8 @@ def test_engines_are_compared_and_the_absent_say_why(tmp_path, capsys):
     ]
     assert main(['benchmark', '--weights', str(weights), '--json', str(report), *options]) == 0
     rows = json.loads(report.read_text())['engines']
-    assert 'CUDA device' in rows['tensorrt float32']['absent'] or find_spec('onnxruntime') is None
+    assert 'CUDA device' in rows['cuda_graph float32']['absent']
+    assert 'tensorrt' in rows['tensorrt float32']['absent']
     assert find_spec('ultralytics') or 'pip install ultralytics' in rows['ultralytics']['absent']
     plain = rows['torch_eager float32']
     assert (plain['share_of_time'], plain['share_of_processor']) == (1, 1)

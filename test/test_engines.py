@@ -29,6 +29,7 @@ from squeezedet_ros.engines.parity import (
     reference_prediction,
     TOLERANCES,
 )
+from squeezedet_ros.engines.plan_cache import plan_folder
 from squeezedet_ros.engines.torch_engine import TorchEngine
 from squeezedet_ros.errors import ConfigError, DeviceError, EngineError, MissingPackageError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
@@ -338,10 +339,10 @@ def test_auto_takes_the_first_that_is_installed(monkeypatch):
     assert not taken.fell_back
 
 
-@pytest.mark.parametrize('name', ['onnxruntime', 'openvino', 'tensorrt'])
+@pytest.mark.parametrize('name', ['onnxruntime', 'onnxruntime_tensorrt', 'openvino', 'tensorrt'])
 def test_what_is_not_installed_is_named(monkeypatch, name):
     monkeypatch.setattr(choice, 'find_spec', lambda _: None)
-    package = {'tensorrt': 'onnxruntime'}.get(name, name)
+    package = name.removesuffix('_tensorrt')
     with pytest.raises(MissingPackageError, match=rf'engine {name} .*pip install {package}\)'):
         choose_engine(make_network(), config(name))
     taken = choose_engine(make_network(), EngineConfig(engine=name, device='cpu'))
@@ -380,21 +381,18 @@ def test_nothing_is_held_of_an_engine_that_is_refused(monkeypatch, allow_fallbac
 def test_what_onnxruntime_cannot_do_is_refused():
     with pytest.raises(DeviceError, match='onnxruntime has no precision bfloat16'):
         choose_engine(make_network(), config('onnxruntime', precision='bfloat16'))
-    with pytest.raises(DeviceError, match='tensorrt needs a CUDA device'):
-        choose_engine(make_network(), config('tensorrt'))
+    with pytest.raises(DeviceError, match='onnxruntime_tensorrt needs a CUDA device'):
+        choose_engine(make_network(), config('onnxruntime_tensorrt'))
 
 
-@needs('onnxruntime', 'onnx')
 def test_tensorrt_has_a_folder_for_what_it_builds(monkeypatch, tmp_path):
-    from squeezedet_ros.engines.onnxruntime_engine import tensorrt_cache
-
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'none' / 'yet'))
-    assert tensorrt_cache() == tmp_path / 'none' / 'yet' / 'squeezedet_ros' / 'tensorrt'
-    assert tensorrt_cache().is_dir()
+    assert plan_folder() == tmp_path / 'none' / 'yet' / 'squeezedet_ros' / 'tensorrt'
+    assert plan_folder().is_dir()
     (tmp_path / 'file').touch()
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
     with pytest.raises(DeviceError, match=r'needs a folder for what it builds: .*Not a directory'):
-        tensorrt_cache()
+        plan_folder()
 
 
 def test_without_a_compiler_another_is_taken(monkeypatch):

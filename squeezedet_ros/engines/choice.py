@@ -19,10 +19,11 @@ import torch
 
 # Module and class of each, and the packages it needs; imported only when it is tried.
 _ENGINES: dict[EngineName, tuple[str, str, tuple[str, ...]]] = {
-    'cuda_graph': ('cuda_graph_engine', 'CudaGraphEngine', ()),
+    'cuda_graph': ('cuda_graph', 'CudaGraphEngine', ()),
     'openvino': ('openvino_engine', 'OpenVinoEngine', ('openvino', 'onnx')),
     'onnxruntime': ('onnxruntime_engine', 'OnnxRuntimeEngine', ('onnxruntime', 'onnx')),
-    'tensorrt': ('onnxruntime_engine', 'OnnxRuntimeEngine', ('onnxruntime', 'onnx')),
+    'onnxruntime_tensorrt': ('onnxruntime_engine', 'OnnxRuntimeEngine', ('onnxruntime', 'onnx')),
+    'tensorrt': ('tensorrt_engine', 'TensorRtEngine', ('tensorrt', 'onnx')),
 }
 # Fastest first, as doc/performance.md measured them. On CUDA only PyTorch leaves everything up to
 # the top N on the device; the others have not been timed there.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 import onnxruntime
@@ -11,6 +9,7 @@ from onnxruntime.capi import onnxruntime_pybind11_state
 from squeezedet_ros.config import EngineConfig
 from squeezedet_ros.engines.engine import Engine, thread_count
 from squeezedet_ros.engines.onnx_graph import build_onnx, INPUT, OUTPUTS
+from squeezedet_ros.engines.plan_cache import plan_folder
 from squeezedet_ros.engines.quantization import build_quantized
 from squeezedet_ros.engines.torch_engine import resolve_device, resolve_dtype
 from squeezedet_ros.errors import DeviceError, EngineError
@@ -82,22 +81,6 @@ class OnnxRuntimeEngine(Engine):
         return RawPrediction(*(torch.from_numpy(part) for part in found))
 
 
-def tensorrt_cache() -> Path:
-    """
-    Return the folder where TensorRT keeps the engines it built; made where it is missing.
-
-    :raises DeviceError: when it cannot be made.
-    """
-    # ONNX Runtime makes the last folder of a path and no other.
-    home = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser()
-    path = home / 'squeezedet_ros' / 'tensorrt'
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DeviceError(f'engine tensorrt needs a folder for what it builds: {error}') from error
-    return path
-
-
 def _provider(
     config: EngineConfig, device: torch.device, dtype: torch.dtype
 ) -> tuple[str, dict[str, Any]]:
@@ -106,16 +89,17 @@ def _provider(
 
     :raises DeviceError: when this build of ONNX Runtime does not have it.
     """
-    if config.engine == 'tensorrt' and device.type != 'cuda':
-        raise DeviceError('engine tensorrt needs a CUDA device, got cpu')
+    by_tensorrt = config.engine == 'onnxruntime_tensorrt'
+    if by_tensorrt and device.type != 'cuda':
+        raise DeviceError(f'engine {config.engine} needs a CUDA device, got cpu')
     settings: dict[str, Any] = {'device_id': device.index} if device.type == 'cuda' else {}
     name = 'CUDAExecutionProvider' if settings else 'CPUExecutionProvider'
-    if config.engine == 'tensorrt':
+    if by_tensorrt:
         name = 'TensorrtExecutionProvider'
         settings |= {
             'trt_fp16_enable': dtype == torch.float16,
             'trt_engine_cache_enable': True,
-            'trt_engine_cache_path': str(tensorrt_cache()),
+            'trt_engine_cache_path': str(plan_folder()),
         }
     available = onnxruntime.get_available_providers()
     if name not in available:

@@ -1,7 +1,8 @@
-"""The forward pass by PyTorch on CUDA, its kernels recorded once and issued as one."""
+"""Work on CUDA whose kernels are recorded once and issued as one."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -22,6 +23,8 @@ from torch import Tensor
 _PASSES = 8
 _WARM_UP = 3
 
+# Takes (N, height, width, 3) uint8 on the device to what the network says of them.
+Look = Callable[[Tensor], RawPrediction]
 _Result = TypeVar('_Result')
 
 
@@ -60,22 +63,22 @@ class RecordedPass:
     :ivar raw: what the network said of them last.
     """
 
-    def __init__(self, network: SqueezeDet, images: Tensor, record: Recorder) -> None:
+    def __init__(self, look: Look, images: Tensor, record: Recorder) -> None:
         """
         Record the forward pass.
 
-        :param network: on the device, in its number format.
+        :param look: does not wait for the device.
         """
-        self.images, self._record = images, record
-        mean = torch.tensor(network.config.pixel_mean, device=images.device)
-        dtype = network.conv1.weight.dtype
+        # A recording does not hold the memory of what it was made of.
+        self.images, self._look, self._record = images, look, record
 
         def forward() -> tuple[RawPrediction, Tensor]:
-            raw: RawPrediction = network(normalize(images, mean, dtype))
+            raw = look(images)
             return raw, finite_sums(raw)
 
         self._forward, (self.raw, self._finite) = record(forward)
-        self._thresholds = torch.zeros(len(network.config.classes), device=images.device)
+        classes = self.raw.class_logits.shape[2]
+        self._thresholds = torch.zeros(classes, device=images.device)
         self._set: NDArray[np.float32] | None = None
         self._top_n = 0
 
@@ -112,34 +115,35 @@ class RecordedPass:
         self._top_n = top_n
 
 
-class CudaGraphEngine(Engine):
+class GraphEngine(Engine):
     """
-    The plain network on CUDA without the time to launch its kernels.
+    An engine on CUDA without the time to launch its kernels.
 
-    Images are uploaded from pinned memory; one recording normalises them, runs the network and
-    tells whether all is finite, another takes the top N and brings them back.
+    Images are uploaded from pinned memory; one recording runs the network and tells whether all
+    is finite, another takes the top N and brings them back.
     """
 
     def __init__(self, network: SqueezeDet, config: EngineConfig) -> None:
         """
-        Move the network to its device.
+        Find the device.
 
         :raises DeviceError: when the device or precision is not to be had.
         """
         device = resolve_device(config.device)
         if device.type != 'cuda':
-            raise DeviceError('engine cuda_graph needs a CUDA device, got cpu')
+            raise DeviceError(f'engine {config.engine} needs a CUDA device, got cpu')
         super().__init__(network.config, device)
-        self._dtype = resolve_dtype(config.precision, device)
-        self._network = network.eval().to(device, self._dtype)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.dtype = resolve_dtype(config.precision, device)
         self._passes: dict[tuple[int, ...], RecordedPass] = {}
 
-    def describe(self) -> str:
-        """Return engine, device and precision in words, for logs and reports."""
-        name = f'{self.device} ({torch.cuda.get_device_name(self.device)})'
-        dtype = str(self._dtype).removeprefix('torch.')
-        return f'torch {torch.__version__} on {name}, {dtype}, CUDA graph'
+    @abstractmethod
+    def _look_for(self, shape: tuple[int, ...]) -> Look:
+        """Return what looks at images, (N, height, width, 3)."""
+
+    def _where(self) -> str:
+        name = torch.cuda.get_device_name(self.device)
+        dtype = str(self.dtype).removeprefix('torch.')
+        return f'{self.device} ({name}), {dtype}, CUDA graph'
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensor:
@@ -157,7 +161,7 @@ class CudaGraphEngine(Engine):
             if len(self._passes) == _PASSES:
                 del self._passes[next(iter(self._passes))]
             place = images.to(self.device)
-            self._passes[shape] = RecordedPass(self._network, place, record_graph)
+            self._passes[shape] = RecordedPass(self._look_for(shape), place, record_graph)
         return self._passes[shape]
 
     def _run(self, inputs: Tensor) -> RawPrediction:
@@ -177,3 +181,26 @@ class CudaGraphEngine(Engine):
     ) -> list[Shortlist]:
         with torch.cuda.device(self.device):
             return self._pass_of(raw).shortlists(anchors, selector)
+
+
+class CudaGraphEngine(GraphEngine):
+    """The plain network of PyTorch."""
+
+    def __init__(self, network: SqueezeDet, config: EngineConfig) -> None:
+        """
+        Move the network to its device.
+
+        :raises DeviceError: when the device or precision is not to be had.
+        """
+        super().__init__(network, config)
+        self._network = network.eval().to(self.device, self.dtype)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._mean = torch.tensor(self.model.pixel_mean, device=self.device)
+
+    def describe(self) -> str:
+        """Return engine, device and precision in words, for logs and reports."""
+        return f'torch {torch.__version__} on {self._where()}'
+
+    def _look_for(self, shape: tuple[int, ...]) -> Look:
+        del shape
+        return lambda images: self._network(normalize(images, self._mean, self.dtype))

@@ -9,13 +9,14 @@ from squeezedet_ros.checkpoint import load_checkpoint, resolve_weights
 from squeezedet_ros.config import EngineConfig, SelectionConfig
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.engines.choice import choose_engine
-from squeezedet_ros.engines.cuda_graph_engine import RecordedPass
+from squeezedet_ros.engines.cuda_graph import RecordedPass
 from squeezedet_ros.engines.engine import Engine
 from squeezedet_ros.engines.parity import parity_frame
 from squeezedet_ros.engines.torch_engine import TorchEngine
 from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction
 from squeezedet_ros.postprocessing import make_selector
+from squeezedet_ros.preprocessing import normalize
 import torch
 from torch.utils._pytree import tree_leaves
 
@@ -35,7 +36,7 @@ def call_again(work):
 
 
 class Replaying(Engine):
-    """An engine on the CPU that does what :class:`CudaGraphEngine` does on CUDA."""
+    """An engine on the CPU that does what :class:`GraphEngine` does on CUDA."""
 
     def __init__(self, network):
         super().__init__(network.config, torch.device('cpu'))
@@ -51,8 +52,12 @@ class Replaying(Engine):
     @torch.inference_mode()
     def prepare(self, images):
         if self.taken is None:
-            self.taken = RecordedPass(self.network, torch.zeros_like(images), self.record)
+            self.taken = RecordedPass(self.look, torch.zeros_like(images), self.record)
         return self.taken.images.copy_(images)
+
+    def look(self, images):
+        mean = torch.tensor(self.model.pixel_mean)
+        return self.network(normalize(images, mean, torch.float32))
 
     def _run(self, _):
         self.taken.forward()
@@ -132,12 +137,19 @@ def test_it_needs_cuda(network):
 
 @needs_cuda
 @pytest.mark.parametrize('precision', ['float32', 'float16'])
-def test_on_cuda_it_finds_what_torch_finds(network, frames, precision):
+@pytest.mark.parametrize('name', ['cuda_graph', 'tensorrt'])
+def test_on_cuda_it_finds_what_torch_finds(
+    network, frames, precision, name, monkeypatch, tmp_path
+):
+    if name == 'tensorrt':
+        pytest.importorskip('tensorrt')
+        pytest.importorskip('onnx')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
     settings = EngineConfig(device='cuda', precision=precision, allow_fallback=False)
     selections = [SelectionConfig(), SelectionConfig(top_n=3), SelectionConfig()]
     graph, eager = (
         Detector(deepcopy(network), None, replace(settings, engine=name))
-        for name in ('cuda_graph', 'torch_eager')
+        for name in (name, 'torch_eager')
     )
     assert graph.describe().endswith('CUDA graph')
     for selection in selections:
