@@ -151,9 +151,9 @@ def comparison_table(rows: Rows) -> str:
     present = {key: row for key, row in rows.items() if 'absent' not in row}
     peers = [key for key, row in present.items() if row.get('peer')]
     lines = [
-        f'{"engine":<26}{"forward ms":>16}{"total ms":>16}{"processor ms":>16}{"of plain":>10}'
+        f'{"engine":<30}{"forward ms":>16}{"total ms":>16}{"processor ms":>16}{"of plain":>10}'
         f'{"start s":>9}' + ''.join(f'{"of " + name:>26}' for name in peers),
-        f'{"":<26}'
+        f'{"":<30}'
         + f'{"least median":>16}' * 3
         + ' ' * 19
         + f'{"forward total processor":>26}' * len(peers),
@@ -162,7 +162,7 @@ def comparison_table(rows: Rows) -> str:
         pairs = (row[name] for name in ('network_ms', 'total_ms', 'processor_ms'))
         shares = row['shares_of_peers'].values()
         lines.append(
-            f'{key:<26}'
+            f'{key:<30}'
             + ''.join(f'{pair["least"]:9.1f}{pair["median"]:7.1f}' for pair in pairs)
             + f'{row["share_of_time"]:10.2f}{row["start_seconds"]:9.1f}'
             + ''.join(
@@ -174,5 +174,5 @@ def comparison_table(rows: Rows) -> str:
         height, width = rows[name]['input_size']
         gflop = rows[name]['cost']['operations'] / 1e9
         lines.append(f'{name}: {rows[name]["engine"]}; {gflop:.2f} GFLOP at {height}x{width}')
-    lines += [f'{key:<26}{row["absent"]}' for key, row in rows.items() if 'absent' in row]
+    lines += [f'{key:<30}{row["absent"]}' for key, row in rows.items() if 'absent' in row]
     return '\n'.join(lines)
