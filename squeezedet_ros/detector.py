@@ -208,10 +208,10 @@ def _in_source(
     Return candidates in source pixels, clipped to the image.
 
     Labels name the last pixel inside a box and training adds one to it; here that one is taken
-    off again.
+    off again, but of a box within one pixel no more than leaves its first.
     """
     boxes = transform.to_source(found.boxes)
-    boxes[:, 2:] -= 1
+    boxes[:, 2:] = np.maximum(boxes[:, 2:] - 1, boxes[:, :2])
     height, width = image_size
     limit = np.array([width - 1, height - 1] * 2, np.float32)
     return replace(found, boxes=np.clip(boxes, 0, limit))

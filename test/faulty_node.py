@@ -28,32 +28,34 @@ def plain(colour: tuple[int, int, int]) -> np.ndarray:
     return np.full((90, 160, 3), colour, np.uint8)
 
 
-def _command(pixels: Tensor, mean: tuple[float, float, float]) -> tuple[int, ...]:
-    colours = pixels.flatten(1)
-    if not bool((pixels == pixels[:, :, :1, :1]).all()) or not colours.numel():
+def _command(images: Tensor) -> tuple[int, ...]:
+    if not images.numel() or not bool((images == images[:, :1, :1]).all()):
         return ()
-    first = pixels[0, :, 0, 0] + torch.tensor(mean)
-    return tuple(round(value) for value in first.tolist())
+    return tuple(images[0, 0, 0].tolist())
 
 
-def _fail(engine: TorchEngine, pixels: Tensor) -> RawPrediction:
-    command = _command(pixels, engine.model.pixel_mean)
-    if command == RAISE:
+def _note(engine: TorchEngine, images: Tensor) -> Tensor:
+    engine.command = _command(images)
+    return _prepare(engine, images)
+
+
+def _fail(engine: TorchEngine, inputs: Tensor) -> RawPrediction:
+    if engine.command == RAISE:
         raise RuntimeError('the device\nis lost')
-    if command == NO_MEMORY:
+    if engine.command == NO_MEMORY:
         # More than any machine has: the allocator itself refuses.
         torch.empty(1 << 60, dtype=torch.uint8)
-    if command == FORESEE_NOT:
+    if engine.command == FORESEE_NOT:
         raise KeyError('nobody foresaw this')
-    if command == HANG:
+    if engine.command == HANG:
         time.sleep(HANG_S)
-    raw = _run(engine, pixels)
-    if command == NO_NUMBER:
+    raw = _run(engine, inputs)
+    if engine.command == NO_NUMBER:
         raw.confidence_logits[0, 0] = float('nan')
     return raw
 
 
 if __name__ == '__main__':
-    _run = TorchEngine._run
-    TorchEngine._run = _fail
+    _prepare, _run = TorchEngine.prepare, TorchEngine._run
+    TorchEngine.prepare, TorchEngine._run = _note, _fail
     sys.exit(main())

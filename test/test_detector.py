@@ -60,6 +60,20 @@ def test_detect_is_the_steps_in_a_row(network, images):
     assert found.labels[0] == int(scores[best].argmax())
 
 
+@pytest.mark.parametrize('size', [(2, 512), (512, 2), (2, 2)])
+def test_no_box_ends_before_it_begins(network, size):
+    """The boxes are the anchors: of images so small that some are less than a pixel there."""
+    indifferent = deepcopy(network)
+    torch.nn.init.zeros_(indifferent.convdet.weight)
+    detector = Detector(
+        indifferent, SelectionConfig(plot_prob_thresh=0.0, top_n=1000, nms_thresh=1.0)
+    )
+    (found,) = detector.detect([np.zeros((*size, 3), np.uint8)])
+    sides = found.boxes[:, 2:] - found.boxes[:, :2]
+    assert sides.min() == 0
+    assert sides.max() > 0
+
+
 def test_sizes_may_be_mixed(network, images):
     """Under adaptive fit each size is a batch of its own; results come back in order."""
     network.config = replace(MODEL, fit='adaptive')

@@ -68,6 +68,7 @@ OPTIONAL = {
     'onnxruntime',
     'openvino',
     'pynvml',
+    'tensorrt',
     'ultralytics',
 }
 # Comes with launch, which comes with ROS 2.
