@@ -32,7 +32,7 @@ def thread_count(setting: int) -> int:
     return setting or len(allowed) or os.cpu_count() or 1
 
 
-def finite_sums(raw: RawPrediction) -> Tensor:
+def all_finite(raw: RawPrediction) -> Tensor:
     """Return a truth on the device: whether all numbers of a prediction are finite."""
     return torch.stack([part.sum(dtype=torch.float32) for part in raw]).isfinite().all()
 
@@ -112,7 +112,7 @@ class Engine(ABC):
     def _is_finite(self, raw: RawPrediction) -> bool:
         # A sum is finite only if all of it is.
         if self.device.type != 'cpu':
-            return bool(finite_sums(raw))
+            return bool(all_finite(raw))
         # Not by PyTorch: its threads would go on waiting for more, on the cores of the next frame.
         with np.errstate(invalid='ignore', over='ignore'):
             return all(math.isfinite(part.float().numpy().sum()) for part in raw)

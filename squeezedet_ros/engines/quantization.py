@@ -81,6 +81,7 @@ def build_quantized(network: SqueezeDet, folder: str) -> onnx.ModelProto:
             # others are rounded after their ReLU.
             extra_options={
                 'OpTypesToExcludeOutputQuantization': ['Conv'],
+                # Else conv1 and the pool after it say float32.
                 'ForceQuantizeNoInputCheck': True,
             },
         )
