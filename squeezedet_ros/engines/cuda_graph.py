@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.config import EngineConfig
-from squeezedet_ros.engines.engine import Engine, all_finite
+from squeezedet_ros.engines.engine import all_finite, Engine
 from squeezedet_ros.engines.torch_engine import resolve_device, resolve_dtype
 from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
