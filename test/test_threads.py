@@ -12,7 +12,7 @@ import pytest
 @pytest.mark.parametrize(
     ('setting', 'count'),
     [
-        ({}, '1000'),
+        ({}, '20000'),
         ({'GOMP_SPINCOUNT': '77'}, '77'),
         ({'OMP_WAIT_POLICY': 'PASSIVE'}, '0'),
     ],
