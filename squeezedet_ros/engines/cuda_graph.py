@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.config import EngineConfig
 from squeezedet_ros.engines.engine import all_finite, Engine
-from squeezedet_ros.engines.torch_engine import resolve_device, resolve_dtype
+from squeezedet_ros.engines.torch_engine import dtype_name, resolve_device, resolve_dtype
 from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.postprocessing import Selector
@@ -142,8 +142,7 @@ class GraphEngine(Engine):
 
     def _where(self) -> str:
         name = torch.cuda.get_device_name(self.device)
-        dtype = str(self.dtype).removeprefix('torch.')
-        return f'{self.device} ({name}), {dtype}, CUDA graph'
+        return f'{self.device} ({name}), {dtype_name(self.dtype)}, CUDA graph'
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensor:

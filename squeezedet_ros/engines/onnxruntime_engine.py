@@ -11,7 +11,7 @@ from squeezedet_ros.engines.engine import Engine, thread_count
 from squeezedet_ros.engines.onnx_graph import build_onnx, INPUT, OUTPUTS
 from squeezedet_ros.engines.plan_cache import plan_folder
 from squeezedet_ros.engines.quantization import build_quantized
-from squeezedet_ros.engines.torch_engine import resolve_device, resolve_dtype
+from squeezedet_ros.engines.torch_engine import dtype_name, resolve_device, resolve_dtype
 from squeezedet_ros.errors import DeviceError, EngineError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 import torch
@@ -67,7 +67,7 @@ class OnnxRuntimeEngine(Engine):
         # A provider whose libraries do not load is left out with no more than a message.
         if self._session.get_providers()[0] != self._provider:
             raise DeviceError(f'onnxruntime could not start {self._provider}; its log says why')
-        self._where = f'{device} ({self._provider}), {str(dtype).removeprefix("torch.")}'
+        self._where = f'{device} ({self._provider}), {dtype_name(dtype)}'
 
     def describe(self) -> str:
         """Return engine, device and precision in words, for logs and reports."""

@@ -7,7 +7,7 @@ import openvino
 from squeezedet_ros.config import EngineConfig
 from squeezedet_ros.engines.engine import Engine, thread_count
 from squeezedet_ros.engines.onnx_graph import build_onnx, OUTPUTS
-from squeezedet_ros.engines.torch_engine import resolve_device, resolve_dtype
+from squeezedet_ros.engines.torch_engine import dtype_name, resolve_device, resolve_dtype
 from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 import torch
@@ -52,7 +52,7 @@ class OpenVinoEngine(Engine):
         }
         self._compiled: dict[tuple[int, ...], openvino.CompiledModel] = {}
         self._any_size: openvino.CompiledModel | None = None
-        self._dtype = str(dtype).removeprefix('torch.')
+        self._dtype = dtype_name(dtype)
 
     def describe(self) -> str:
         """Return engine, device and precision in words, for logs and reports."""

@@ -54,6 +54,11 @@ def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
     return _DTYPES[precision]
 
 
+def dtype_name(dtype: torch.dtype) -> str:
+    """Return the name of a number format as a setting has it, such as ``float32``."""
+    return str(dtype).removeprefix('torch.')
+
+
 class TorchEngine(Engine):
     """
     PyTorch itself: eager, with convolutions and ReLUs fused, or compiled.
@@ -79,13 +84,11 @@ class TorchEngine(Engine):
         self._network: Callable[[Tensor], RawPrediction] = network
         self._mean = torch.tensor(self.model.pixel_mean, device=self.device)
         self._pixels = Workspace(torch.float32)
-        self._fused: FusedSqueezeDet | None = None
         self._way = ''
         if config.compile_network:
             self._network, self._way = torch.compile(network), ', compiled'
         elif config.engine != 'torch_eager' and self._can_fuse():
-            self._fused = FusedSqueezeDet(network)
-            self._network, self._way = self._fused, ', fused'
+            self._network, self._way = FusedSqueezeDet(network), ', fused'
 
     def _can_fuse(self) -> bool:
         # In bfloat16 it takes oneDNN longer than to do one after the other.
@@ -96,8 +99,7 @@ class TorchEngine(Engine):
         name = 'cpu'
         if self.device.type == 'cuda':
             name = f'{self.device} ({torch.cuda.get_device_name(self.device)})'
-        dtype = str(self.dtype).removeprefix('torch.')
-        return f'torch {torch.__version__} on {name}, {dtype}{self._way}'
+        return f'torch {torch.__version__} on {name}, {dtype_name(self.dtype)}{self._way}'
 
     @torch.inference_mode()
     def prepare(self, images: Tensor) -> Tensor:
@@ -112,8 +114,10 @@ class TorchEngine(Engine):
 
     def _normalize_with_border(self, images: Tensor) -> Tensor:
         count, height, width, _ = images.shape
-        size = (height, width)
-        (top, bottom), (left, right) = self._fused.border(size) if self._fused else [(0, 0)] * 2
+        border = [(0, 0)] * 2
+        if isinstance(self._network, FusedSqueezeDet):
+            border = self._network.border((height, width))
+        (top, bottom), (left, right) = border
         end, last = top + height, left + width
         pixels = self._pixels.tensor(count, end + bottom, last + right, 3)
         for edge in (pixels[:, :top], pixels[:, end:], pixels[:, :, :left], pixels[:, :, last:]):

@@ -15,7 +15,7 @@ from squeezedet_ros.checkpoint import load_checkpoint
 from squeezedet_ros.config import EngineConfig, SelectionConfig
 from squeezedet_ros.data.synthetic.drive import render_scene
 from squeezedet_ros.detector import Detector
-from squeezedet_ros.engines.torch_engine import resolve_device, resolve_dtype
+from squeezedet_ros.engines.torch_engine import dtype_name, resolve_device, resolve_dtype
 from squeezedet_ros.errors import ConfigError
 from squeezedet_ros.evaluation.batch_timing import time_batches
 from squeezedet_ros.evaluation.energy import find_meters
@@ -152,7 +152,7 @@ def _machine_limits(device: torch.device) -> dict[str, float]:
     half = _HALVES[device.type]
     return {
         'gflops_float32': matrix_product_rate(device) / 1e9,
-        f'gflops_{str(half).removeprefix("torch.")}': matrix_product_rate(device, half) / 1e9,
+        f'gflops_{dtype_name(half)}': matrix_product_rate(device, half) / 1e9,
         'copy_gb_per_second': copy_rate(device) / 1e9,
     }
 
@@ -177,7 +177,7 @@ def _rates(report: dict[str, Any], dtype: torch.dtype) -> dict[str, float | None
     """Return what the forward pass reaches of a matrix product in its number format."""
     rate = report['gflop_per_frame'] * 1e3 / report['milliseconds']['network']['median']
     # Of int8 none is measured.
-    product = report['machine'].get(f'gflops_{str(dtype).removeprefix("torch.")}')
+    product = report['machine'].get(f'gflops_{dtype_name(dtype)}')
     return {
         'gflops_forward': rate,
         'gflops_matrix_product': product,
