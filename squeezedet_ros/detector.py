@@ -147,9 +147,10 @@ class Detector:
         results = [[Detections.empty()] * len(images) for _ in selectors]
         spent = np.zeros((len(selectors), len(StageSeconds._fields)))
         groups = _group_by_size([_checked(image) for image in images], self.model)
+        least = min(selector.least_logit for selector in selectors)
         for size, rows in groups.items():
             # Selected at once: the engine gives the next group the same memory.
-            look = self._look([images[row] for row in rows], size)
+            look = self._look([images[row] for row in rows], size, least)
             for number, selector in enumerate(selectors):
                 start = perf_counter()
                 for row, found in zip(rows, self._select(look, selector), strict=True):
@@ -160,7 +161,7 @@ class Detector:
             for found, seconds in zip(results, spent.tolist(), strict=True)
         ]
 
-    def _look(self, images: Sequence[Image], size: tuple[int, int]) -> _Look:
+    def _look(self, images: Sequence[Image], size: tuple[int, int], least_logit: float) -> _Look:
         start = perf_counter()
         sizes = [(image.shape[0], image.shape[1]) for image in images]
         batch = self._engine.images(len(images), size)
@@ -170,7 +171,7 @@ class Detector:
         ]
         inputs = self._engine.prepare(batch)
         prepared = perf_counter()
-        output = self._engine.forward(inputs)
+        output = self._engine.forward(inputs, least_logit)
         seconds = prepared - start, perf_counter() - prepared
         return _Look(sizes, size, transforms, output, seconds)
 

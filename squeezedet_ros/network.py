@@ -52,17 +52,23 @@ class RawPrediction(NamedTuple):
     deltas: Tensor
 
 
-def split_prediction(output: Tensor, anchors_per_cell: int, classes: int) -> RawPrediction:
+def prediction_widths(config: ModelConfig) -> tuple[int, int, int]:
+    """Return how many channels ConvDet has for class logits, for confidences and for deltas."""
+    anchors = config.anchors_per_cell
+    return anchors * len(config.classes), anchors, anchors * 4
+
+
+def split_prediction(output: Tensor, config: ModelConfig) -> RawPrediction:
     """
     Split the ConvDet output into its three parts.
 
     :param output: (N, K * (C + 1 + 4), H, W): class logits, then confidences, then deltas,
         each anchor by anchor.
     """
-    images, k = output.shape[0], anchors_per_cell
-    logits, confidence, deltas = output.permute(0, 2, 3, 1).split([k * classes, k, k * 4], -1)
+    images = output.shape[0]
+    logits, confidence, deltas = output.permute(0, 2, 3, 1).split(prediction_widths(config), -1)
     return RawPrediction(
-        logits.reshape(images, -1, classes),
+        logits.reshape(images, -1, len(config.classes)),
         confidence.reshape(images, -1),
         deltas.reshape(images, -1, 4),
     )
@@ -119,8 +125,7 @@ class SqueezeDet(nn.Module):
             self.fires[f'fire{number}'] = Fire(channels, squeeze, expand1x1, expand3x3)
             channels = expand1x1 + expand3x3
         self.dropout = nn.Dropout(1 - _KEEP_PROBABILITY)
-        outputs = config.anchors_per_cell * (len(config.classes) + 1 + 4)
-        self.convdet = nn.Conv2d(channels, outputs, 3, padding=1)
+        self.convdet = nn.Conv2d(channels, sum(prediction_widths(config)), 3, padding=1)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -148,4 +153,4 @@ class SqueezeDet(nn.Module):
             if number in self.pool_after:
                 x = pool(x, padding)
         output = self.convdet(self.dropout(x))
-        return split_prediction(output, self.config.anchors_per_cell, len(self.config.classes))
+        return split_prediction(output, self.config)

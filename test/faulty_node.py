@@ -39,7 +39,7 @@ def _note(engine: TorchEngine, images: Tensor) -> Tensor:
     return _prepare(engine, images)
 
 
-def _fail(engine: TorchEngine, inputs: Tensor) -> RawPrediction:
+def _fail(engine: TorchEngine, inputs: Tensor, least_logit: float) -> RawPrediction:
     if engine.command == RAISE:
         raise RuntimeError('the device\nis lost')
     if engine.command == NO_MEMORY:
@@ -49,7 +49,7 @@ def _fail(engine: TorchEngine, inputs: Tensor) -> RawPrediction:
         raise KeyError('nobody foresaw this')
     if engine.command == HANG:
         time.sleep(HANG_S)
-    raw = _run(engine, inputs)
+    raw = _run(engine, inputs, least_logit)
     if engine.command == NO_NUMBER:
         raw.confidence_logits[0, 0] = float('nan')
     return raw

@@ -2,6 +2,7 @@
 
 from copy import deepcopy
 from dataclasses import replace
+import math
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ class Replaying(Engine):
         mean = torch.tensor(self.model.pixel_mean)
         return self.network(normalize(images, mean, torch.float32))
 
-    def _run(self, _):
+    def _run(self, *_):
         self.taken.forward()
         return self.taken.raw
 
@@ -122,7 +123,7 @@ def test_numbers_that_are_not_finite_are_told(network, frames):
     with torch.no_grad():
         broken.convdet.bias[0] = float('inf')
     with torch.inference_mode():
-        engine._run(engine.prepare(torch.from_numpy(frames[0][None])))
+        engine._run(engine.prepare(torch.from_numpy(frames[0][None])), -math.inf)
     assert not engine.taken.is_finite()
 
 

@@ -222,8 +222,8 @@ def test_a_network_that_gives_no_numbers_has_not_seen_nothing(
     detector = Detector(network, SELECTION)
     run = detector.choice.engine._run
 
-    def spoilt(inputs):
-        raw = run(inputs)
+    def spoilt(inputs, least_logit):
+        raw = run(inputs, least_logit)
         getattr(raw, part)[-1, -1] = number
         return raw
 

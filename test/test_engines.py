@@ -96,6 +96,35 @@ def test_engines_say_what_the_network_says(name, architecture, padding):
             torch.testing.assert_close(one, other, atol=2e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize('name', ENGINES)
+def test_what_is_confident_is_known_when_no_more_is_asked_for(name):
+    engine = choose_engine(make_network(), config(name)).engine
+    images = np.random.default_rng(0).integers(0, 256, (3, 96, 160, 3), np.uint8)
+    with torch.inference_mode():
+        planes = (torch.from_numpy(images).float() - torch.tensor(MODEL.pixel_mean)).permute(
+            0, 3, 1, 2
+        )
+        expected = original(MODEL)(planes)
+    for asked in (0, 7, 500):
+        least = float(expected.confidence_logits.flatten().topk(asked + 1).values[-1]) + 1e-3
+        found = engine.forward(engine.prepare(torch.from_numpy(images)), least)
+        confident = expected.confidence_logits >= least
+        assert asked / 2 <= confident.sum() <= asked
+        torch.testing.assert_close(
+            found.confidence_logits, expected.confidence_logits, atol=2e-4, rtol=1e-4
+        )
+        for one, other in zip(found, expected, strict=True):
+            torch.testing.assert_close(one[confident], other[confident], atol=2e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize('name', ENGINES)
+def test_making_an_engine_draws_no_random_numbers(name):
+    """A training draws them, and looks at its validation images in between."""
+    network, before = make_network(), torch.get_rng_state()
+    choose_engine(network, config(name))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @needs('openvino', 'onnx')
 def test_openvino_compiles_for_few_sizes_and_takes_any(monkeypatch):
     from squeezedet_ros.engines import openvino_engine

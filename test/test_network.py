@@ -68,7 +68,7 @@ def test_output_has_an_entry_for_each_anchor(config, size, anchors):
 def test_channel_layout(channel, part, anchor, item):
     output = torch.zeros(1, 72, 2, 3)
     output[0, channel, 1, 2] = 1
-    raw = split_prediction(output, 9, 3)
+    raw = split_prediction(output, ModelConfig())
     flat = (1 * 3 + 2) * 9 + anchor
     for name, value in raw._asdict().items():
         touched = value.nonzero().tolist()

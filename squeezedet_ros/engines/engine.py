@@ -93,18 +93,20 @@ class Engine(ABC):
         return images
 
     @abstractmethod
-    def _run(self, inputs: Tensor) -> RawPrediction:
+    def _run(self, inputs: Tensor, least_logit: float) -> RawPrediction:
         """Return the forward pass of what :meth:`prepare` gave, once it is finished."""
 
     @torch.inference_mode()
-    def forward(self, inputs: Tensor) -> RawPrediction:
+    def forward(self, inputs: Tensor, least_logit: float = -math.inf) -> RawPrediction:
         """
         Return what the network says of a prepared batch, once the device has finished it.
 
+        :param least_logit: of anchors whose confidence is lower nothing else need be worked out;
+            their class logits and deltas may be 0.
         :raises PredictionError: when it holds NaN or infinity. A comparison with NaN is false, so
             that it would pass for an image in which nothing was seen.
         """
-        raw = self._run(inputs)
+        raw = self._run(inputs, least_logit)
         if not self._is_finite(raw):
             raise PredictionError('expected finite numbers from the network, got NaN or infinity')
         return raw

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import platform
 
 from squeezedet_ros.anchors import same_padding
-from squeezedet_ros.network import Fire, pool, RawPrediction, split_prediction, SqueezeDet
+from squeezedet_ros.engines.late_convdet import confidence_layer, LateConvDet
+from squeezedet_ros.network import Fire, pool, RawPrediction, SqueezeDet
 import torch
 from torch import nn, Tensor
 
@@ -75,7 +77,8 @@ class FusedSqueezeDet:
             for number, fire in enumerate(network.fires.values())
             if isinstance(fire, Fire)
         ]
-        self._convdet = _Convolution(network.convdet, parts=2, relu=False)
+        self._confidences = _Convolution(confidence_layer(network), parts=2, relu=False)
+        self._rest = LateConvDet(network)
 
     def border(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """
@@ -87,8 +90,12 @@ class FusedSqueezeDet:
         same = self._config.padding == 'same'
         return [same_padding(side, self._kernel) if same else (0, 0) for side in size]
 
-    def __call__(self, pixels: Tensor) -> RawPrediction:
-        """Run the network, as :meth:`SqueezeDet.forward`, on pixels with their border."""
+    def __call__(self, pixels: Tensor, least_logit: float = -math.inf) -> RawPrediction:
+        """
+        Run the network, as :meth:`SqueezeDet.forward`, on one image's pixels with their border.
+
+        :param least_logit: as :meth:`squeezedet_ros.engines.engine.Engine.forward` has it.
+        """
         config = self._config
         parts = [pool(self._conv1(pixels), config.padding)]
         for number, (squeeze, expand1x1, expand3x3) in enumerate(self._fires, 2):
@@ -96,5 +103,6 @@ class FusedSqueezeDet:
             parts = [expand1x1(squeezed), expand3x3(squeezed)]
             if number in self._pool_after:
                 parts = [pool(part, config.padding) for part in parts]
-        output = self._convdet(*parts)
-        return split_prediction(output, config.anchors_per_cell, len(config.classes))
+        confidences = self._confidences(*parts)
+        cells, *features = (part.permute(0, 2, 3, 1) for part in (confidences, *parts))
+        return self._rest(cells, features, least_logit)

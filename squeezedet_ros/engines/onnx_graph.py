@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 import math
 from typing import Any
 
@@ -12,7 +12,8 @@ import onnx
 from onnx import helper, numpy_helper, TensorProto
 from squeezedet_ros.anchors import grid_size
 from squeezedet_ros.config import ModelConfig, Padding
-from squeezedet_ros.network import RawPrediction, SqueezeDet
+from squeezedet_ros.engines.late_convdet import confidence_layer
+from squeezedet_ros.network import prediction_widths, RawPrediction, SqueezeDet
 import torch
 from torch import nn, Tensor
 
@@ -81,6 +82,42 @@ def build_onnx(
         Else the layer after it adds what it makes of each, which saves a CPU the copy.
     """
     config, graph = network.config, _Graph(dtype)
+    x = graph.conv('convdet', _backbone(graph, network, concat=concat), network.convdet)
+    if dtype == torch.float16:
+        x = graph.add('Cast', 'widened', [x], to=TensorProto.FLOAT)
+    _split(graph, x, config)
+    shape = (batch or 'images', *(size or ('height', 'width')), 3)
+    anchors: int | str = 'anchors'
+    if size:
+        anchors = math.prod(grid_size(config, size)) * config.anchors_per_cell
+    outputs = {
+        name: [shape[0], anchors, *end] for name, end in zip(OUTPUTS, _ends(config), strict=True)
+    }
+    return _model(graph, config, shape, outputs)
+
+
+def build_trunk(network: SqueezeDet) -> onnx.ModelProto:
+    """
+    Return the network up to what :class:`squeezedet_ros.engines.late_convdet.LateConvDet` takes.
+
+    Input as :func:`build_onnx` has it. Outputs are ``confidences``, (N, H, W, K), and both halves
+    of what goes into ConvDet, (N, H, W, channels), all float32.
+    """
+    graph, layer = _Graph(torch.float32), confidence_layer(network)
+    halves = _backbone(graph, network, concat=False)
+    planes = [graph.conv('convdet', halves, layer), *halves]
+    widths = [layer.out_channels] + [layer.in_channels // len(halves)] * len(halves)
+    names = ('confidences', 'half', 'other_half')
+    outputs: dict[str, Sequence[int | str]] = {}
+    for name, plane, width in zip(names, planes, widths, strict=True):
+        graph.add('Transpose', name, [plane], perm=[0, 2, 3, 1])
+        outputs[name] = ['images', 'rows', 'columns', width]
+    return _model(graph, network.config, ('images', 'height', 'width', 3), outputs)
+
+
+def _backbone(graph: _Graph, network: SqueezeDet, *, concat: bool) -> list[str]:
+    """Add all up to ConvDet; return what goes into it, side by side."""
+    config, dtype = network.config, graph.dtype
     mean = graph.constant('pixel_mean', np.array(config.pixel_mean, np.float32))
     x = graph.add('Cast', 'pixels', [INPUT], to=TensorProto.FLOAT)
     x = graph.add('Sub', 'centred', [x, mean])
@@ -98,12 +135,7 @@ def build_onnx(
                 _pool(graph, f'pool{number}.{part}', x, config.padding)
                 for part, x in enumerate(parts)
             ]
-    x = graph.conv('convdet', parts, network.convdet)
-    if dtype == torch.float16:
-        x = graph.add('Cast', 'widened', [x], to=TensorProto.FLOAT)
-    _split(graph, x, config.anchors_per_cell, len(config.classes))
-    shape = (batch or 'images', *(size or ('height', 'width')), 3)
-    return _model(graph, config, shape)
+    return parts
 
 
 def _stem_padding(padding: Padding, conv1: nn.Conv2d) -> dict[str, Any]:
@@ -135,28 +167,34 @@ def _fire(graph: _Graph, name: str, parts: Sequence[str], fire: nn.Module) -> li
     return [layer(part, [squeezed]) for part in ('expand1x1', 'expand3x3')]
 
 
-def _split(graph: _Graph, x: str, anchors: int, classes: int) -> None:
+def _split(graph: _Graph, x: str, config: ModelConfig) -> None:
     """Split as :func:`squeezedet_ros.network.split_prediction` does."""
     cells = graph.add('Transpose', 'cells', [x], perm=[0, 2, 3, 1])
-    widths = graph.constant('widths', np.array([anchors * classes, anchors, anchors * 4]))
+    widths = graph.constant('widths', np.array(prediction_widths(config)))
     parts = [f'{name}.cells' for name in OUTPUTS]
     graph.nodes.append(helper.make_node('Split', [cells, widths], parts, 'split', axis=-1))
-    for name, part, last in zip(OUTPUTS, parts, ([classes], [], [4]), strict=True):
+    for name, part, last in zip(OUTPUTS, parts, _ends(config), strict=True):
         shape = graph.constant(f'{name}.shape', np.array([0, -1, *last]))
         graph.add('Reshape', name, [part, shape])
 
 
-def _model(graph: _Graph, config: ModelConfig, shape: tuple[int | str, ...]) -> onnx.ModelProto:
-    batch, height, width, _ = shape
-    anchors: int | str = 'anchors'
-    if isinstance(height, int) and isinstance(width, int):
-        anchors = math.prod(grid_size(config, (height, width))) * config.anchors_per_cell
+def _ends(config: ModelConfig) -> tuple[list[int], list[int], list[int]]:
+    """Return the dimensions of each output after those of images and anchors."""
+    return [len(config.classes)], [], [4]
+
+
+def _model(
+    graph: _Graph,
+    config: ModelConfig,
+    shape: tuple[int | str, ...],
+    outputs: Mapping[str, Sequence[int | str]],
+) -> onnx.ModelProto:
     image = helper.make_tensor_value_info(INPUT, TensorProto.UINT8, shape)
-    outputs = [
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, [batch, anchors, *last])
-        for name, last in zip(OUTPUTS, ([len(config.classes)], [], [4]), strict=True)
+    found = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [*dimensions])
+        for name, dimensions in outputs.items()
     ]
-    body = helper.make_graph(graph.nodes, 'squeezedet', [image], outputs, graph.constants)
+    body = helper.make_graph(graph.nodes, 'squeezedet', [image], found, graph.constants)
     model = helper.make_model(
         body, opset_imports=[helper.make_opsetid('', _OPSET)], producer_name='squeezedet_ros'
     )

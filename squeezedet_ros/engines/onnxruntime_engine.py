@@ -8,7 +8,8 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state
 from squeezedet_ros.config import EngineConfig
 from squeezedet_ros.engines.engine import Engine, thread_count
-from squeezedet_ros.engines.onnx_graph import build_onnx, INPUT, OUTPUTS
+from squeezedet_ros.engines.late_convdet import LateConvDet
+from squeezedet_ros.engines.onnx_graph import build_onnx, build_trunk, INPUT
 from squeezedet_ros.engines.plan_cache import plan_folder
 from squeezedet_ros.engines.quantization import build_quantized
 from squeezedet_ros.engines.torch_engine import dtype_name, resolve_device, resolve_dtype
@@ -52,11 +53,13 @@ class OnnxRuntimeEngine(Engine):
         options.intra_op_num_threads = thread_count(config.num_threads)
         # Else its threads burn the processor between frames, which others on the car need.
         options.add_session_config_entry('session.intra_op.allow_spinning', '0')
+        self._rest: LateConvDet | None = None
         if dtype == torch.int8:
             graph = build_quantized(network, config.calibration)
+        elif device.type == 'cpu':
+            graph, self._rest = build_trunk(network), LateConvDet(network)
         else:
-            layers = torch.float16 if half else torch.float32
-            graph = build_onnx(network, layers, concat=device.type != 'cpu')
+            graph = build_onnx(network, torch.float16 if half else torch.float32)
         providers = [(self._provider, settings)]
         try:
             self._session = onnxruntime.InferenceSession(
@@ -73,12 +76,15 @@ class OnnxRuntimeEngine(Engine):
         """Return engine, device and precision in words, for logs and reports."""
         return f'onnxruntime {onnxruntime.__version__} on {self._where}'
 
-    def _run(self, inputs: Tensor) -> RawPrediction:
+    def _run(self, inputs: Tensor, least_logit: float) -> RawPrediction:
         try:
-            found = self._session.run(OUTPUTS, {INPUT: inputs.numpy()})
+            outputs = self._session.run(None, {INPUT: inputs.numpy()})
         except _ERRORS as error:
             raise EngineError(f'onnxruntime failed: {error}') from error
-        return RawPrediction(*(torch.from_numpy(part) for part in found))
+        found = [torch.from_numpy(part) for part in outputs]
+        return (
+            self._rest(found[0], found[1:], least_logit) if self._rest else RawPrediction(*found)
+        )
 
 
 def _provider(

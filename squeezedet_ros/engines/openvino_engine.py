@@ -6,7 +6,8 @@ import onnx
 import openvino
 from squeezedet_ros.config import EngineConfig
 from squeezedet_ros.engines.engine import Engine, thread_count
-from squeezedet_ros.engines.onnx_graph import build_onnx, OUTPUTS
+from squeezedet_ros.engines.late_convdet import LateConvDet
+from squeezedet_ros.engines.onnx_graph import build_onnx, build_trunk
 from squeezedet_ros.engines.torch_engine import dtype_name, resolve_device, resolve_dtype
 from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
@@ -44,7 +45,10 @@ class OpenVinoEngine(Engine):
         threads = thread_count(config.num_threads)
         torch.set_num_threads(threads)
         self._core = core
-        self._graph = core.read_model(_graph(network, config, dtype).SerializeToString())
+        graph = _graph(network, config, dtype)
+        self._graph = core.read_model(graph.SerializeToString())
+        self._outputs = [output.name for output in graph.graph.output]
+        self._rest = LateConvDet(network) if dtype == torch.float32 else None
         self._settings = {
             'INFERENCE_PRECISION_HINT': _PRECISION_HINTS[dtype],
             'INFERENCE_NUM_THREADS': threads,
@@ -58,15 +62,22 @@ class OpenVinoEngine(Engine):
         """Return engine, device and precision in words, for logs and reports."""
         return f'openvino {openvino.__version__.partition("-")[0]} on cpu, {self._dtype}'
 
-    def _run(self, inputs: Tensor) -> RawPrediction:
-        network = self._network_for(tuple(inputs.shape[1:]))
-        share = len(inputs) == 1
+    def _run(self, inputs: Tensor, least_logit: float) -> RawPrediction:
+        if len(inputs) == 1:
+            return self._look(inputs, least_logit)
+        # The next image is given the memory of what was said of this one.
         found = [
-            network([image.numpy()], share_inputs=True, share_outputs=share)
-            for image in inputs[:, None]
+            [part.clone() for part in self._look(image, least_logit)] for image in inputs[:, None]
         ]
-        parts = [[torch.from_numpy(one[name]) for one in found] for name in OUTPUTS]
-        return RawPrediction(*(part[0] if share else torch.cat(part) for part in parts))
+        return RawPrediction(*map(torch.cat, zip(*found, strict=True)))
+
+    def _look(self, image: Tensor, least_logit: float) -> RawPrediction:
+        network = self._network_for(tuple(image.shape[1:]))
+        outputs = network([image.numpy()], share_inputs=True, share_outputs=True)
+        found = [torch.from_numpy(outputs[name]) for name in self._outputs]
+        if self._rest is None:
+            return RawPrediction(*found)
+        return self._rest(found[0], found[1:], least_logit)
 
     def _network_for(self, size: tuple[int, ...]) -> openvino.CompiledModel:
         if size in self._compiled:
@@ -85,7 +96,9 @@ class OpenVinoEngine(Engine):
 
 
 def _graph(network: SqueezeDet, config: EngineConfig, dtype: torch.dtype) -> onnx.ModelProto:
-    if dtype != torch.int8:
+    if dtype == torch.float32:
+        return build_trunk(network)
+    if dtype == torch.bfloat16:
         return build_onnx(network, concat=False)
     # Only here, since it needs onnxruntime.
     from squeezedet_ros.engines.quantization import build_quantized

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from squeezedet_ros.config import EngineConfig, Precision
 from squeezedet_ros.engines.engine import Engine, thread_count, Workspace
@@ -125,10 +126,13 @@ class TorchEngine(Engine):
         normalize_on_cpu(images, self.model.pixel_mean, pixels[:, top:end, left:last])
         return pixels.permute(0, 3, 1, 2)
 
-    def _run(self, inputs: Tensor) -> RawPrediction:
+    def _run(self, inputs: Tensor, least_logit: float) -> RawPrediction:
         if self.device.type == 'cpu':
+            look = self._network
+            if isinstance(look, FusedSqueezeDet):
+                look = partial(look, least_logit=least_logit)
             # A batch takes as long, and has the memory of all its images in use at once.
-            found = [self._network(image[None]) for image in inputs]
+            found = [look(image[None]) for image in inputs]
             return RawPrediction(*map(torch.cat, zip(*found, strict=True)))
         raw = self._network(inputs)
         torch.cuda.synchronize(self.device)
