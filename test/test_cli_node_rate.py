@@ -14,7 +14,20 @@ def node_of(capacity):
 
 def test_the_rate_is_found_by_halving():
     rate, trials = bisect_rate(node_of(10.0), 32.0, 0.01)
-    assert [trial.rate for trial in trials] == [16.0, 8.0, 12.0, 10.0, 11.0, 10.5]
+    assert [trial.rate for trial in trials] == [16, 16, 8, 12, 12, 10, 11, 11, 10.5, 10.5]
+    assert rate == 10.0
+
+
+def test_a_trial_that_something_else_spoils_is_made_again():
+    node, rates = node_of(10.0), []
+
+    def attempt(rate):
+        rates.append(rate)
+        return node(rate if len(rates) != 3 else 1000.0)
+
+    rate, trials = bisect_rate(attempt, 32.0, 0.01)
+    assert rates == [16, 16, 8, 8, 12, 12, 10, 11, 11, 10.5, 10.5]
+    assert [trial.tally.lost > 0.01 for trial in trials[2:4]] == [True, False]
     assert rate == 10.0
 
 
