@@ -24,11 +24,11 @@ def make_network(architecture='squeezedet'):
 
 
 @torch.inference_mode()
-def look(network, features, least_logit, parts=2):
+def look(network, features, least_logit):
     """Return what both steps say, and what ConvDet says."""
     confidences = confidence_layer(network)(features).permute(0, 2, 3, 1)
-    halves = [half.permute(0, 2, 3, 1).contiguous() for half in features.chunk(parts, 1)]
-    found = LateConvDet(network, parts)(confidences, halves, least_logit)
+    halves = [half.permute(0, 2, 3, 1).contiguous() for half in features.chunk(2, 1)]
+    found = LateConvDet(network)(confidences, halves, least_logit)
     return found, split_prediction(network.convdet(features), network.config)
 
 
@@ -62,15 +62,14 @@ def test_a_number_by_hand():
 
 
 @pytest.mark.parametrize('architecture', ['squeezedet', 'squeezedet_plus'])
-@pytest.mark.parametrize('parts', [1, 2])
-def test_it_says_what_convdet_says_where_it_is_asked(architecture, parts):
+def test_it_says_what_convdet_says_where_it_is_asked(architecture):
     network = make_network(architecture)
     features = features_of(network, images=3)
-    _, plain = look(network, features, -math.inf, parts)
+    _, plain = look(network, features, -math.inf)
     best = plain.confidence_logits.flatten().sort(descending=True).values
     for asked in (5, 15):
         least = float(best[asked - 1 : asked + 1].mean())
-        found, _ = look(network, features, least, parts)
+        found, _ = look(network, features, least)
         torch.testing.assert_close(found.confidence_logits, plain.confidence_logits)
         cells = (plain.confidence_logits.view(3, -1, ANCHORS) >= least).any(-1)
         assert 1 < cells.sum() <= asked

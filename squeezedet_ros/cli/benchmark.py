@@ -95,8 +95,8 @@ def _print(report: dict[str, Any]) -> None:
             f'forward pass over that limit {report["forward_over_matrix_product"]:.2f}'
         )
     print(
-        f'{report["gflop_per_frame"]:.2f} GFLOP a frame at {report["gflops_forward"]:.0f} '
-        f'GFLOP/s, {limit}'
+        f'{report["gflop_per_frame"]:.2f} GFLOP in the whole network, as if at '
+        f'{report["gflops_forward"]:.0f} GFLOP/s, {limit}'
     )
     memory = report['resident_mib']
     print(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,12 +32,8 @@ class LateConvDet:
     of them, nothing else needs to be known.
     """
 
-    def __init__(self, network: SqueezeDet, parts: int = 2) -> None:
-        """
-        Copy the weights.
-
-        :param parts: tensors side by side that the features come in.
-        """
+    def __init__(self, network: SqueezeDet) -> None:
+        """Copy the weights."""
         convdet, model = network.convdet, network.config
         self._classes = len(model.classes)
         logits, confidences, deltas = prediction_widths(model)
@@ -47,7 +44,7 @@ class LateConvDet:
         self._bias = layer.bias.detach()
         self._weights = [
             weight.contiguous(memory_format=torch.channels_last)
-            for weight in layer.weight.detach().chunk(parts, 1)
+            for weight in layer.weight.detach().chunk(2, 1)
         ]
         # As the neighbours of a cell lie in memory: place by place, then channel by channel.
         self._rows = [
@@ -63,7 +60,7 @@ class LateConvDet:
         Return what ConvDet says; of cells without a confidence of the least logit it may be 0.
 
         :param confidences: (N, H, W, K) float32, what the first step says.
-        :param features: (N, H, W, channels) float32 each, what goes into ConvDet.
+        :param features: both halves of what goes into ConvDet, (N, H, W, channels) float32.
         """
         found = [
             self._look(image[0], image[1:], least_logit)
@@ -118,10 +115,11 @@ class LateConvDet:
 def _layer_of(layer: nn.Conv2d, channels: slice | list[int]) -> nn.Conv2d:
     """Return the layer that says no more than some channels of another."""
     assert layer.bias is not None
-    weight, bias = layer.weight.detach()[channels], layer.bias.detach()[channels]
-    # Made without random numbers, which a training goes on drawing.
-    found: nn.Conv2d = nn.utils.skip_init(nn.Conv2d, layer.in_channels, len(bias), 3, padding=1)
-    found.weight, found.bias = nn.Parameter(weight), nn.Parameter(bias)
+    # A new one would draw random numbers, in between those of a training.
+    found = deepcopy(layer)
+    found.weight = nn.Parameter(layer.weight.detach()[channels])
+    found.bias = nn.Parameter(layer.bias.detach()[channels])
+    found.out_channels = len(found.bias)
     return found
 
 

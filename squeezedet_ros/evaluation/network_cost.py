@@ -1,4 +1,4 @@
-"""What a forward pass has to do at the least: operations, and values read and written."""
+"""What all of a network has to do at the least: operations, and values read and written."""
 
 from __future__ import annotations
 
