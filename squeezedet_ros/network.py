@@ -7,6 +7,7 @@ tables: BichenWuUCB/squeezeDet@e7c0860:src/nets/{squeezeDet,squeezeDetPlus}.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from squeezedet_ros.anchors import same_padding, STEM_KERNELS
@@ -72,6 +73,13 @@ def split_prediction(output: Tensor, config: ModelConfig) -> RawPrediction:
         confidence.reshape(images, -1),
         deltas.reshape(images, -1, 4),
     )
+
+
+def join_predictions(found: Sequence[RawPrediction]) -> RawPrediction:
+    """Return one prediction of the images of several, in their order; one alone is not copied."""
+    if len(found) == 1:
+        return found[0]
+    return RawPrediction(*map(torch.cat, zip(*found, strict=True)))
 
 
 class Fire(nn.Module):

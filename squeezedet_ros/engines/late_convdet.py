@@ -8,7 +8,7 @@ from copy import deepcopy
 import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.engines.engine import Workspace
-from squeezedet_ros.network import prediction_widths, RawPrediction, SqueezeDet
+from squeezedet_ros.network import join_predictions, prediction_widths, RawPrediction, SqueezeDet
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F  # noqa: N812
@@ -62,13 +62,12 @@ class LateConvDet:
         :param confidences: (N, H, W, K) float32, what the first step says.
         :param features: both halves of what goes into ConvDet, (N, H, W, channels) float32.
         """
-        found = [
-            self._look(image[0], image[1:], least_logit)
-            for image in zip(confidences, *features, strict=True)
-        ]
-        if len(found) == 1:
-            return found[0]
-        return RawPrediction(*map(torch.cat, zip(*found, strict=True)))
+        return join_predictions(
+            [
+                self._look(image[0], image[1:], least_logit)
+                for image in zip(confidences, *features, strict=True)
+            ]
+        )
 
     def _look(
         self, confidences: Tensor, features: Sequence[Tensor], least_logit: float

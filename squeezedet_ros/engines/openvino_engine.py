@@ -10,7 +10,7 @@ from squeezedet_ros.engines.late_convdet import LateConvDet
 from squeezedet_ros.engines.onnx_graph import build_onnx, build_trunk
 from squeezedet_ros.engines.torch_engine import dtype_name, resolve_device, resolve_dtype
 from squeezedet_ros.errors import DeviceError
-from squeezedet_ros.network import RawPrediction, SqueezeDet
+from squeezedet_ros.network import join_predictions, RawPrediction, SqueezeDet
 import torch
 from torch import Tensor
 
@@ -66,10 +66,12 @@ class OpenVinoEngine(Engine):
         if len(inputs) == 1:
             return self._look(inputs, least_logit)
         # The next image is given the memory of what was said of this one.
-        found = [
-            [part.clone() for part in self._look(image, least_logit)] for image in inputs[:, None]
-        ]
-        return RawPrediction(*map(torch.cat, zip(*found, strict=True)))
+        return join_predictions(
+            [
+                RawPrediction(*(part.clone() for part in self._look(image, least_logit)))
+                for image in inputs[:, None]
+            ]
+        )
 
     def _look(self, image: Tensor, least_logit: float) -> RawPrediction:
         network = self._network_for(tuple(image.shape[1:]))

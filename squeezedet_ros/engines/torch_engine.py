@@ -9,7 +9,7 @@ from squeezedet_ros.config import EngineConfig, Precision
 from squeezedet_ros.engines.engine import Engine, thread_count, Workspace
 from squeezedet_ros.engines.fusion import can_fuse, FusedSqueezeDet
 from squeezedet_ros.errors import DeviceError
-from squeezedet_ros.network import RawPrediction, SqueezeDet
+from squeezedet_ros.network import join_predictions, RawPrediction, SqueezeDet
 from squeezedet_ros.preprocessing import normalize, normalize_on_cpu
 import torch
 from torch import Tensor
@@ -132,8 +132,7 @@ class TorchEngine(Engine):
             if isinstance(look, FusedSqueezeDet):
                 look = partial(look, least_logit=least_logit)
             # A batch takes as long, and has the memory of all its images in use at once.
-            found = [look(image[None]) for image in inputs]
-            return RawPrediction(*map(torch.cat, zip(*found, strict=True)))
+            return join_predictions([look(image[None]) for image in inputs])
         raw = self._network(inputs)
         torch.cuda.synchronize(self.device)
         return raw
