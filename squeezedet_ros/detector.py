@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
@@ -14,8 +13,8 @@ from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.engines.choice import choose_engine, EngineChoice
 from squeezedet_ros.network import RawPrediction, SqueezeDet
-from squeezedet_ros.postprocessing import make_selector, select, Selector
-from squeezedet_ros.preprocessing import fit_image, FitTransform, Image, network_size
+from squeezedet_ros.postprocessing import make_selector, Selector
+from squeezedet_ros.preprocessing import fit_image, Image, network_size, Placement
 
 
 class StageSeconds(NamedTuple):
@@ -36,16 +35,14 @@ class _Look(NamedTuple):
     """
     What the network says of images that it sees at one size, before boxes are selected.
 
-    :param sizes: (height, width) of each image.
     :param size: (height, width) of the network's input.
-    :param transforms: the way there of each image.
+    :param placements: of each image in it.
     :param output: of the network.
     :param seconds: spent before it and in it.
     """
 
-    sizes: list[tuple[int, int]]
     size: tuple[int, int]
-    transforms: list[FitTransform]
+    placements: list[Placement]
     output: RawPrediction
     seconds: tuple[float, float]
 
@@ -153,7 +150,10 @@ class Detector:
             look = self._look([images[row] for row in rows], size, least)
             for number, selector in enumerate(selectors):
                 start = perf_counter()
-                for row, found in zip(rows, self._select(look, selector), strict=True):
+                detections = self._engine.detections(
+                    look.output, look.size, look.placements, selector
+                )
+                for row, found in zip(rows, detections, strict=True):
                     results[number][row] = found
                 spent[number] += (*look.seconds, perf_counter() - start)
         return [
@@ -163,24 +163,16 @@ class Detector:
 
     def _look(self, images: Sequence[Image], size: tuple[int, int], least_logit: float) -> _Look:
         start = perf_counter()
-        sizes = [(image.shape[0], image.shape[1]) for image in images]
         batch = self._engine.images(len(images), size)
-        transforms = [
-            fit_image(image, self.model, place)[1]
+        placements = [
+            Placement(fit_image(image, self.model, place)[1], (image.shape[0], image.shape[1]))
             for image, place in zip(images, batch.numpy(), strict=True)
         ]
         inputs = self._engine.prepare(batch)
         prepared = perf_counter()
         output = self._engine.forward(inputs, least_logit)
         seconds = prepared - start, perf_counter() - prepared
-        return _Look(sizes, size, transforms, output, seconds)
-
-    def _select(self, look: _Look, selector: Selector) -> list[Detections]:
-        candidates = self._engine.candidates(look.output, look.size, selector)
-        return [
-            select(_in_source(found, transform, size), selector)
-            for found, transform, size in zip(candidates, look.transforms, look.sizes, strict=True)
-        ]
+        return _Look(size, placements, output, seconds)
 
 
 def _checked(image: Image) -> Image:
@@ -200,19 +192,3 @@ def _group_by_size(
         size = network_size(model, (image.shape[0], image.shape[1]))
         rows.setdefault(size, []).append(position)
     return rows
-
-
-def _in_source(
-    found: Detections, transform: FitTransform, image_size: tuple[int, int]
-) -> Detections:
-    """
-    Return candidates in source pixels, clipped to the image.
-
-    Labels name the last pixel inside a box and training adds one to it; here that one is taken
-    off again, but of a box within one pixel no more than leaves its first.
-    """
-    boxes = transform.to_source(found.boxes)
-    boxes[:, 2:] = np.maximum(boxes[:, 2:] - 1, boxes[:, :2])
-    height, width = image_size
-    limit = np.array([width - 1, height - 1] * 2, np.float32)
-    return replace(found, boxes=np.clip(boxes, 0, limit))

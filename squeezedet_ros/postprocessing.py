@@ -10,6 +10,7 @@ weaker than every box above it, and only stronger boxes take places and suppress
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import math
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from squeezedet_ros.config import NmsVariant, SelectionConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.named_values import check_known, read_names, read_thresholds
+from squeezedet_ros.preprocessing import Placement
 from squeezedet_ros.shortlist import Shortlist
 
 # A confidence that float32 does not tell from 1, and what a logit is off by for other roundings.
@@ -98,6 +100,20 @@ def _decode(
     return np.concatenate([centres - halves, centres + halves], 1)
 
 
+def in_source(found: Detections, placement: Placement) -> Detections:
+    """
+    Return candidates in source pixels, clipped to the image.
+
+    Labels name the last pixel inside a box and training adds one to it; here that one is taken
+    off again, but of a box within one pixel no more than leaves its first.
+    """
+    boxes = placement.transform.to_source(found.boxes)
+    boxes[:, 2:] = np.maximum(boxes[:, 2:] - 1, boxes[:, :2])
+    height, width = placement.image_size
+    limit = np.array([width - 1, height - 1] * 2, np.float32)
+    return replace(found, boxes=np.clip(boxes, 0, limit))
+
+
 def iou_matrix_xyxy(boxes: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the (N, N) intersection over union of (N, 4) xyxy boxes with each other."""
     # Column by column: a product over an axis of two takes NumPy eight times as long.
@@ -130,10 +146,20 @@ def non_maximum_suppression(
     :returns: (N,) mask.
     """
     rivals = (iou_matrix_xyxy(boxes) > threshold) & (labels[:, None] == labels)
+    return survivors(rivals, variant)
+
+
+def survivors(rivals: NDArray[np.bool_], variant: NmsVariant) -> NDArray[np.bool_]:
+    """
+    Return which boxes survive, by the rules of :func:`non_maximum_suppression`.
+
+    :param rivals: (N, N), by descending score: whether the better of two suppresses the other.
+    :returns: (N,) mask.
+    """
     rivals = np.triu(rivals, 1)
     if variant == 'reference':
         return np.asarray(~rivals.any(0), np.bool_)
-    keep = np.ones(len(boxes), np.bool_)
+    keep = np.ones(len(rivals), np.bool_)
     for better in np.flatnonzero(rivals.any(1)):
         if keep[better]:
             keep &= ~rivals[better]

@@ -42,6 +42,17 @@ class FitTransform(NamedTuple):
         return (boxes - _twice(self.offset)) / _twice(self.scale)
 
 
+class Placement(NamedTuple):
+    """
+    How an image lies in the network's input.
+
+    :param image_size: (height, width) of the image.
+    """
+
+    transform: FitTransform
+    image_size: tuple[int, int]
+
+
 def network_size(config: ModelConfig, image_size: tuple[int, int]) -> tuple[int, int]:
     """
     Return the network input ``(height, width)`` for an image of ``(height, width)``.

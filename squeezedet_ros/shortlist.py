@@ -1,5 +1,5 @@
 """
-Few anchors of many: only what may become a detection leaves the device and is decoded.
+Few anchors of many: on a CPU only what may become a detection is decoded.
 
 ``N`` images, ``A`` anchors, ``C`` classes, ``M`` anchors that are left of an image.
 """
@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.network import RawPrediction
-import torch
 from torch import Tensor
 
 
@@ -53,46 +52,4 @@ def shortlist_by_confidence(
     for logits, confidences, deltas in zip(*(part.float().numpy() for part in raw), strict=True):
         rows = np.flatnonzero(confidences >= least_logit)
         found.append(Shortlist(logits[rows], confidences[rows], deltas[rows], table[rows]))
-    return found
-
-
-def shortlist_by_score(
-    raw: RawPrediction, anchors: Tensor, top_n: int, thresholds: Tensor
-) -> list[Shortlist]:
-    """
-    Keep the ``top_n`` most probable anchors of each image.
-
-    The way of a GPU: it need not wait to be told how many are left, and one copy brings them.
-
-    :param anchors: (A, 4).
-    :param thresholds: (C,) least score by label; what is below it comes after all others.
-    """
-    return split_table(best_by_score(raw, anchors, top_n, thresholds).cpu().numpy())
-
-
-def best_by_score(raw: RawPrediction, anchors: Tensor, top_n: int, thresholds: Tensor) -> Tensor:
-    """
-    Do what :func:`shortlist_by_score` does, but leave it on the device.
-
-    :returns: (N, M, C + 9) float32: class logits, confidence logit, deltas, anchor.
-    """
-    raw = RawPrediction(*(part.float() for part in raw))
-    scores, labels = class_probabilities(raw).max(-1)
-    ranks = scores.masked_fill(scores < thresholds[labels], -1.0)
-    _, index = ranks.topk(min(top_n, scores.shape[1]), dim=1)
-    confidences = raw.confidence_logits[..., None]
-    parts = (raw.class_logits, confidences, raw.deltas, anchors.expand(len(index), -1, -1))
-    rows = [part.gather(1, index[..., None].expand(-1, -1, part.shape[2])) for part in parts]
-    return torch.cat(rows, -1)
-
-
-def split_table(table: NDArray[np.float32]) -> list[Shortlist]:
-    """Return the shortlist of each image in what :func:`best_by_score` gives."""
-    classes = table.shape[2] - 9
-    found = []
-    for rows in table:
-        logits, confidence, deltas, anchors = np.split(
-            rows, [classes, classes + 1, classes + 5], 1
-        )
-        found.append(Shortlist(logits, confidence[:, 0], deltas, anchors))
     return found

@@ -17,11 +17,12 @@ from squeezedet_ros.engines.torch_engine import TorchEngine
 from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction
 from squeezedet_ros.postprocessing import make_selector
-from squeezedet_ros.preprocessing import normalize
+from squeezedet_ros.preprocessing import FitTransform, normalize, Placement
 import torch
 from torch.utils._pytree import tree_leaves
 
 ON_CPU = EngineConfig(engine='torch_eager', device='cpu')
+TRANSFORM = FitTransform((1.25, 2.0), (30.0, 0.0))
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
 
 
@@ -67,8 +68,9 @@ class Replaying(Engine):
     def _is_finite(self, _):
         return self.taken.is_finite()
 
-    def _shortlists(self, _, anchors, selector):
-        return self.taken.shortlists(anchors, selector)
+    def detections(self, _, size, placements, selector):
+        anchors = self._anchors_for(size)
+        return self.taken.detections(anchors, placements, selector, self.model.exp_thresh)
 
 
 @pytest.fixture(scope='module')
@@ -85,7 +87,8 @@ def frames(network):
 def found_by(engine, frames, selector):
     size = frames[0].shape[:2]
     batch = torch.from_numpy(np.stack(frames))
-    return engine.candidates(engine.forward(engine.prepare(batch)), size, selector)
+    placements = [Placement(TRANSFORM, (frame.shape[0] // 2, 900)) for frame in frames]
+    return engine.detections(engine.forward(engine.prepare(batch)), size, placements, selector)
 
 
 def test_a_replay_finds_what_the_plain_network_finds(network, frames):
@@ -111,7 +114,7 @@ def test_a_replay_finds_what_the_plain_network_finds(network, frames):
             np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-2)
     assert max(counts) > 3
     assert counts.count(0) == 2
-    # The forward pass once, the best of it again for each new number of them.
+    # The forward pass once, the selection again for each new number of anchors.
     assert len(replaying.recorded) == 1 + 3
 
 

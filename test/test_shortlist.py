@@ -6,11 +6,7 @@ from squeezedet_ros.boxes import cxcywh_to_xyxy
 from squeezedet_ros.config import ModelConfig, SelectionConfig
 from squeezedet_ros.network import RawPrediction
 from squeezedet_ros.postprocessing import make_selector, top_candidates
-from squeezedet_ros.shortlist import (
-    class_probabilities,
-    shortlist_by_confidence,
-    shortlist_by_score,
-)
+from squeezedet_ros.shortlist import class_probabilities, shortlist_by_confidence
 import torch
 
 ANCHORS = make_anchors(ModelConfig(), (64, 64))
@@ -49,39 +45,24 @@ def test_the_shortlist_by_hand():
     assert [part.shape for part in nothing] == [(0, 3), (0,), (0, 4), (0, 4)]
 
 
-def test_by_score_the_best_come_first_whatever_the_scores():
-    raw = raw_prediction()
-    raw.confidence_logits.fill_(-9)
-    raw.confidence_logits[0, [5, 40]] = torch.tensor([0.0, 1.0])
-    (found,) = shortlist_by_score(raw, ANCHORS, 8, torch.full((3,), 0.1))
-    assert found.class_logits.shape == (8, 3)
-    assert found.anchors[:2].tolist() == ANCHORS[[40, 5]].tolist()
-    (everything,) = shortlist_by_score(raw, ANCHORS, 1000, torch.zeros(3))
-    assert len(everything.anchors) == len(ANCHORS)
-
-
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
-def test_both_ways_lead_to_the_boxes_of_all_anchors(dtype):
+def test_it_leads_to_the_boxes_of_all_anchors(dtype):
     raw = RawPrediction(*(part.to(dtype) for part in random_prediction(3)))
     raw_float = RawPrediction(*(part.float() for part in raw))
     selection = SelectionConfig(top_n=20, plot_prob_thresh=0.6, class_thresh=('cyclist=0.9',))
     selector = make_selector(selection, ModelConfig().classes)
     thresholds = torch.from_numpy(selector.thresholds)
-    ways = [
-        shortlist_by_confidence(raw, ANCHORS, selector.least_logit),
-        shortlist_by_score(raw, ANCHORS, 20, thresholds),
-    ]
-    assert 20 < len(ways[0][0].anchors) < len(ANCHORS)
+    shortlists = shortlist_by_confidence(raw, ANCHORS, selector.least_logit)
+    assert 20 < len(shortlists[0].anchors) < len(ANCHORS)
     scores, labels = class_probabilities(raw_float).max(-1)
     boxes = cxcywh_to_xyxy(decode(raw_float.deltas, ANCHORS, 1.0))
     for image in range(3):
         good = (scores[image] >= thresholds[labels[image]]).nonzero()[:, 0]
         best = good[scores[image][good].argsort(descending=True, stable=True)][:20]
-        for way in ways:
-            found = top_candidates(way[image], selector, 1.0)
-            np.testing.assert_allclose(found.scores, scores[image][best], rtol=1e-5)
-            np.testing.assert_allclose(found.boxes, boxes[image][best], rtol=1e-5, atol=1e-3)
-            assert found.labels.tolist() == labels[image][best].tolist()
+        found = top_candidates(shortlists[image], selector, 1.0)
+        np.testing.assert_allclose(found.scores, scores[image][best], rtol=1e-5)
+        np.testing.assert_allclose(found.boxes, boxes[image][best], rtol=1e-5, atol=1e-3)
+        assert found.labels.tolist() == labels[image][best].tolist()
 
 
 def test_class_probabilities_by_hand():

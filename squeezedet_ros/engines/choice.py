@@ -25,8 +25,7 @@ _ENGINES: dict[EngineName, tuple[str, str, tuple[str, ...]]] = {
     'onnxruntime_tensorrt': ('onnxruntime_engine', 'OnnxRuntimeEngine', ('onnxruntime', 'onnx')),
     'tensorrt': ('tensorrt_engine', 'TensorRtEngine', ('tensorrt', 'onnx')),
 }
-# Fastest first, as doc/performance.md measured them. On CUDA only PyTorch leaves everything up to
-# the top N on the device; the others have not been timed there.
+# Fastest first, as doc/performance.md measured them. Those on CUDA have not been timed.
 _ON_CPU: dict[torch.dtype, tuple[EngineName, ...]] = {
     torch.float32: ('openvino', 'onnxruntime'),
     torch.bfloat16: ('openvino',),

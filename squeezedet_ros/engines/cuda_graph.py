@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from squeezedet_ros.config import EngineConfig
+from squeezedet_ros.detections import Detections
+from squeezedet_ros.device_selection import read_table, selection_settings, selection_table
 from squeezedet_ros.engines.engine import all_finite, Engine
 from squeezedet_ros.engines.torch_engine import dtype_name, resolve_device, resolve_dtype
 from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.postprocessing import Selector
-from squeezedet_ros.preprocessing import normalize
-from squeezedet_ros.shortlist import best_by_score, Shortlist, split_table
+from squeezedet_ros.preprocessing import normalize, Placement
 import torch
 from torch import Tensor
 
@@ -77,10 +76,7 @@ class RecordedPass:
             return raw, all_finite(raw)
 
         self._forward, (self.raw, self._finite) = record(forward)
-        classes = self.raw.class_logits.shape[2]
-        self._thresholds = torch.zeros(classes, device=images.device)
-        self._set: NDArray[np.float32] | None = None
-        self._top_n = 0
+        self._anchors, self._settings, self._top_n = torch.empty(0), torch.empty(0), 0
 
     def forward(self) -> None:
         """Begin to look at the images."""
@@ -90,29 +86,41 @@ class RecordedPass:
         """Wait for the forward pass, and return whether all it says is finite."""
         return bool(self._finite)
 
-    def shortlists(self, anchors: Tensor, selector: Selector) -> list[Shortlist]:
+    def detections(
+        self,
+        anchors: Tensor,
+        placements: Sequence[Placement],
+        selector: Selector,
+        exp_thresh: float,
+    ) -> list[Detections]:
         """
-        Return the most probable anchors of each image, as :func:`best_by_score` ranks them.
+        Return the detections of each image, in its own pixels.
 
         :param anchors: (A, 4) of the size of the images, on the device.
+        :param exp_thresh: the model's.
         """
+        settings = torch.from_numpy(selection_settings(selector, placements))
         if self._top_n != selector.config.top_n:
-            self._record_best(anchors, selector.config.top_n)
-        if self._set is None or not np.array_equal(self._set, selector.thresholds):
-            self._set = selector.thresholds.copy()
-            self._thresholds.copy_(torch.from_numpy(self._set))
-        self._best()
+            self._record_selection(anchors, settings, selector.config.top_n, exp_thresh)
+        self._settings.copy_(settings)
+        self._select()
         if self.images.is_cuda:
             torch.cuda.current_stream().synchronize()
-        return split_table(self._table.numpy())
+        return read_table(self._table.numpy(), selector.config.nms_variant)
 
-    def _record_best(self, anchors: Tensor, top_n: int) -> None:
-        def best() -> Tensor:
-            return best_by_score(self.raw, anchors, top_n, self._thresholds)
+    def _record_selection(
+        self, anchors: Tensor, settings: Tensor, top_n: int, exp_thresh: float
+    ) -> None:
+        pinned = self.images.is_cuda
+        self._settings = host = torch.empty_like(settings, pin_memory=pinned).copy_(settings)
 
-        table = torch.empty_like(best(), device='cpu', pin_memory=self.images.is_cuda)
-        self._best, self._table = self._record(lambda: table.copy_(best(), non_blocking=True))
-        self._top_n = top_n
+        def table() -> Tensor:
+            given = host.to(self.images.device, non_blocking=True)
+            return selection_table(self.raw, anchors, given, top_n, exp_thresh)
+
+        place = torch.empty_like(table(), device='cpu', pin_memory=pinned)
+        self._select, self._table = self._record(lambda: place.copy_(table(), non_blocking=True))
+        self._anchors, self._top_n = anchors, top_n
 
 
 class GraphEngine(Engine):
@@ -120,7 +128,7 @@ class GraphEngine(Engine):
     An engine on CUDA without the time to launch its kernels.
 
     Images are uploaded from pinned memory; one recording runs the network and tells whether all
-    is finite, another takes the top N and brings them back.
+    is finite, another selects and brings the top N back.
     """
 
     def __init__(self, network: SqueezeDet, config: EngineConfig) -> None:
@@ -176,11 +184,16 @@ class GraphEngine(Engine):
     def _is_finite(self, raw: RawPrediction) -> bool:
         return self._pass_of(raw).is_finite()
 
-    def _shortlists(
-        self, raw: RawPrediction, anchors: Tensor, selector: Selector
-    ) -> list[Shortlist]:
+    def _select_on_device(
+        self,
+        raw: RawPrediction,
+        anchors: Tensor,
+        placements: Sequence[Placement],
+        selector: Selector,
+    ) -> list[Detections]:
+        taken, exp_thresh = self._pass_of(raw), self.model.exp_thresh
         with torch.cuda.device(self.device):
-            return self._pass_of(raw).shortlists(anchors, selector)
+            return taken.detections(anchors, placements, selector, exp_thresh)
 
 
 class CudaGraphEngine(GraphEngine):

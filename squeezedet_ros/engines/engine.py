@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 import math
 import os
 
@@ -10,10 +11,12 @@ import numpy as np
 from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.detections import Detections
+from squeezedet_ros.device_selection import read_table, selection_settings, selection_table
 from squeezedet_ros.errors import PredictionError
 from squeezedet_ros.network import RawPrediction
-from squeezedet_ros.postprocessing import Selector, top_candidates
-from squeezedet_ros.shortlist import Shortlist, shortlist_by_confidence, shortlist_by_score
+from squeezedet_ros.postprocessing import in_source, select, Selector, top_candidates
+from squeezedet_ros.preprocessing import Placement
+from squeezedet_ros.shortlist import shortlist_by_confidence
 import torch
 from torch import Tensor
 
@@ -54,10 +57,11 @@ class Workspace:
 
 class Engine(ABC):
     """
-    Takes a batch of fitted images to its candidates.
+    Takes a batch of fitted images to its detections.
 
     A batch is written to :meth:`images` and passes :meth:`prepare`, :meth:`forward` and
-    :meth:`candidates`. What these return may lie in memory that the next batch is given too.
+    :meth:`detections`. What the first three return may lie in memory that the next batch is given
+    too.
     """
 
     def __init__(self, model: ModelConfig, device: torch.device) -> None:
@@ -120,24 +124,42 @@ class Engine(ABC):
             return all(math.isfinite(part.float().numpy().sum()) for part in raw)
 
     @torch.inference_mode()
-    def candidates(
-        self, raw: RawPrediction, size: tuple[int, int], selector: Selector
+    def detections(
+        self,
+        raw: RawPrediction,
+        size: tuple[int, int],
+        placements: Sequence[Placement],
+        selector: Selector,
     ) -> list[Detections]:
         """
-        Return the top N of each image, as :func:`squeezedet_ros.postprocessing.top_candidates`.
+        Return the detections of each image, in its own pixels.
 
         :param size: of the network's input, (height, width).
+        :param placements: of each image in it.
         """
-        lists = self._shortlists(raw, self._anchors_for(size), selector)
-        return [top_candidates(found, selector, self.model.exp_thresh) for found in lists]
+        anchors = self._anchors_for(size)
+        if self.device.type != 'cpu':
+            return self._select_on_device(raw, anchors, placements, selector)
+        shortlists = shortlist_by_confidence(raw, anchors, selector.least_logit)
+        candidates = [
+            top_candidates(found, selector, self.model.exp_thresh) for found in shortlists
+        ]
+        return [
+            select(in_source(found, placement), selector)
+            for found, placement in zip(candidates, placements, strict=True)
+        ]
 
-    def _shortlists(
-        self, raw: RawPrediction, anchors: Tensor, selector: Selector
-    ) -> list[Shortlist]:
-        if self.device.type == 'cpu':
-            return shortlist_by_confidence(raw, anchors, selector.least_logit)
-        thresholds = torch.from_numpy(selector.thresholds).to(self.device)
-        return shortlist_by_score(raw, anchors, selector.config.top_n, thresholds)
+    def _select_on_device(
+        self,
+        raw: RawPrediction,
+        anchors: Tensor,
+        placements: Sequence[Placement],
+        selector: Selector,
+    ) -> list[Detections]:
+        config = selector.config
+        settings = torch.from_numpy(selection_settings(selector, placements)).to(self.device)
+        table = selection_table(raw, anchors, settings, config.top_n, self.model.exp_thresh)
+        return read_table(table.cpu().numpy(), config.nms_variant)
 
     def _anchors_for(self, size: tuple[int, int]) -> Tensor:
         if size not in self._anchors:

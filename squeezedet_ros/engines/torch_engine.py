@@ -64,7 +64,7 @@ class TorchEngine(Engine):
     """
     PyTorch itself: eager, with convolutions and ReLUs fused, or compiled.
 
-    On CUDA the bytes are uploaded from pinned memory and everything up to the top N stays on
+    On CUDA the bytes are uploaded from pinned memory and everything up to suppression stays on
     the device, so that one small copy comes back.
     """
 
