@@ -27,6 +27,7 @@ COMMANDS = {
     'import-weights': ('import_weights', 'turn weights of other implementations into ours'),
     'health': ('health', 'tell whether a node works, by its diagnostics; exit status 0 or 1'),
     'policy': ('policy', 'write the SROS 2 policy that allows the node what it does'),
+    'build': ('build', 'build what TensorRT needs ahead of the first drive'),
     'export': ('export', 'write the network as ONNX'),
     'info': ('info', 'tell what a checkpoint holds'),
 }
