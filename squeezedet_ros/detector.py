@@ -21,8 +21,8 @@ class StageSeconds(NamedTuple):
     """
     Wall time of a batch in each stage of the pipe.
 
-    :param preprocess: fitting, upload, normalising.
-    :param network: the forward pass.
+    :param preprocess: fitting and normalising; on a GPU, to which that is only handed, fitting.
+    :param network: the forward pass, and on a GPU what was handed to it before.
     :param select: decoding, top N, threshold, suppression.
     """
 

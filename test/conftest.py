@@ -12,7 +12,10 @@ MISSING = [name for name in ('rclpy', 'vision_msgs') if find_spec(name) is None]
 collect_ignore_glob = ['test_ros_*.py'] if MISSING else []
 
 
-def pytest_configure():
+def pytest_configure(config):
+    if config.option.markexpr != 'gpu':
+        # The tests know what a CPU says, of the device that is chosen where none is named.
+        os.environ['CUDA_VISIBLE_DEVICES'] = ''
     # Where the run was started in a shell's background it is ignored, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     # For commands that keep to the domain they are started in.

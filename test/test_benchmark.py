@@ -16,7 +16,7 @@ import torch
 @pytest.fixture(autouse=True)
 def small_limits(monkeypatch):
     """Measure what the machine can do on less, for no test asks how fast it is."""
-    monkeypatch.setattr(machine, '_MATRIX_SIDE', 256)
+    monkeypatch.setattr(machine, '_MATRIX_SIDE', {'cpu': 256})
     monkeypatch.setattr(machine, '_COPIED_BYTES', 2**20)
 
 

@@ -1,10 +1,10 @@
+from gpu import needs_cuda
 import pytest
 from squeezedet_ros.checkpoint import load_checkpoint, resolve_weights
 from squeezedet_ros.cli.build import look_at_each
 from squeezedet_ros.cli.main import main
 from squeezedet_ros.config import EngineConfig
 from squeezedet_ros.detector import Detector
-import torch
 
 SIZE = ['--image-size', '375', '1242']
 
@@ -29,7 +29,6 @@ def test_what_cannot_be_built_is_told(words, reason, capsys):
     assert reason in capsys.readouterr().err
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason='there is a CUDA device')
 @pytest.mark.parametrize('engine', ['tensorrt', 'onnxruntime_tensorrt'])
 def test_it_falls_back_to_nothing(engine, capsys):
     assert main(['build', *SIZE, '--engine', engine, '--allow-fallback']) == 2
@@ -49,7 +48,7 @@ def test_each_number_and_size_is_looked_at_once(monkeypatch):
     assert seen == [(1, 384, 1264, 3), (2, 384, 1264, 3), (2, 512, 928, 3)]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+@needs_cuda
 def test_what_was_built_is_kept(capsys, monkeypatch, tmp_path):
     pytest.importorskip('tensorrt')
     pytest.importorskip('onnx')

@@ -1,5 +1,6 @@
-"""Selection as a GPU does it, on whatever device there is, beside that of the CPU."""
+"""Selection as a GPU does it, here on the CPU too, beside the CPU's own way."""
 
+from gpu import MARKS
 import numpy as np
 import pytest
 from squeezedet_ros.anchors import make_anchors
@@ -11,7 +12,7 @@ from squeezedet_ros.preprocessing import FitTransform, Placement
 from squeezedet_ros.shortlist import shortlist_by_confidence
 import torch
 
-DEVICE = 'cuda' if torch.cuda.is_available() else 'cpu'
+DEVICES = ['cpu', pytest.param('cuda', marks=MARKS)]
 MODEL = ModelConfig()
 ANCHORS = make_anchors(MODEL, (64, 64))
 # The network's pixels themselves, twice as fine with a border, and a thin image.
@@ -35,10 +36,10 @@ def raw_prediction(images=1):
     )
 
 
-def on_device(raw, chosen, placements):
-    settings = torch.from_numpy(selection_settings(chosen, placements)).to(DEVICE)
-    raw = RawPrediction(*(part.to(DEVICE) for part in raw))
-    top_n, anchors = chosen.config.top_n, ANCHORS.to(DEVICE)
+def by_table(raw, chosen, placements, device='cpu'):
+    settings = torch.from_numpy(selection_settings(chosen, placements)).to(device)
+    raw = RawPrediction(*(part.to(device) for part in raw))
+    top_n, anchors = chosen.config.top_n, ANCHORS.to(device)
     table = selection_table(raw, anchors, settings, top_n, MODEL.exp_thresh)
     return read_table(table.cpu().numpy(), chosen.config.nms_variant)
 
@@ -64,7 +65,7 @@ def test_boxes_by_hand():
     raw.confidence_logits[0, [30, 75]] = torch.tensor([3.0, 9.0])
     raw.class_logits[0, :, 2] = 20.0
     raw.deltas[0, 30] = torch.tensor([0.5, -0.25, np.log(0.5), np.log(2)])
-    best, other = on_device(raw, selector(plot_prob_thresh=0.9), PLACEMENTS[:1])[0].boxes
+    best, other = by_table(raw, selector(plot_prob_thresh=0.9), PLACEMENTS[:1])[0].boxes
     cx, cy, width, height = ANCHORS[75].tolist()
     edges = [cx - width / 2, cy - height / 2, cx + width / 2 - 1, cy + height / 2 - 1]
     np.testing.assert_allclose(best, np.clip(edges, 0, 63), atol=1e-3)
@@ -74,6 +75,7 @@ def test_boxes_by_hand():
     np.testing.assert_allclose(other, np.clip(edges, 0, 63), atol=1e-3)
 
 
+@pytest.mark.parametrize('device', DEVICES)
 @pytest.mark.parametrize('dtype', [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize(
     'values',
@@ -86,7 +88,7 @@ def test_boxes_by_hand():
         {'plot_prob_thresh': 1.0},
     ],
 )
-def test_it_finds_what_the_cpu_finds(values, dtype):
+def test_it_finds_what_the_cpu_finds(values, dtype, device):
     generator = torch.Generator().manual_seed(1)
     raw = RawPrediction(
         *(
@@ -96,7 +98,9 @@ def test_it_finds_what_the_cpu_finds(values, dtype):
     )
     chosen = selector(**values)
     pairs = list(
-        zip(on_device(raw, chosen, PLACEMENTS), on_cpu(raw, chosen, PLACEMENTS), strict=True)
+        zip(
+            by_table(raw, chosen, PLACEMENTS, device), on_cpu(raw, chosen, PLACEMENTS), strict=True
+        )
     )
     for found, expected in pairs:
         assert found.labels.tolist() == expected.labels.tolist()
@@ -109,7 +113,7 @@ def test_of_equal_scores_the_first_anchor_comes_first():
     raw = raw_prediction()
     raw.confidence_logits[0] = 2.0
     chosen = selector(plot_prob_thresh=0.1, top_n=len(ANCHORS), nms_thresh=1.0)
-    (found,), (expected,) = (way(raw, chosen, PLACEMENTS[:1]) for way in (on_device, on_cpu))
+    (found,), (expected,) = (way(raw, chosen, PLACEMENTS[:1]) for way in (by_table, on_cpu))
     assert len(found) == len(ANCHORS)
     np.testing.assert_allclose(found.boxes, expected.boxes, atol=1e-3)
 

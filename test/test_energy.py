@@ -1,5 +1,6 @@
 import time
 
+from gpu import needs_cuda
 import pytest
 from squeezedet_ros.evaluation.energy import energy_lines, find_meters, RaplMeter
 import torch
@@ -94,11 +95,9 @@ def test_what_was_read_is_told_by_meter():
     assert text == 'energy: 1.500 J a frame, 30.0 W (RAPL package-0)'
 
 
-@pytest.mark.gpu
+@needs_cuda
 def test_a_gpu_counts():
     pytest.importorskip('pynvml')
-    if not torch.cuda.is_available():
-        pytest.skip('no CUDA device')
     meters, _ = find_meters(torch.device('cuda', 0))
     meter = next(meter for meter in meters if meter.name.startswith('NVML'))
     meter.start()

@@ -30,7 +30,7 @@ from squeezedet_ros.engines.parity import (
     TOLERANCES,
 )
 from squeezedet_ros.engines.plan_cache import plan_folder
-from squeezedet_ros.engines.torch_engine import TorchEngine
+from squeezedet_ros.engines.torch_engine import full_float32, TorchEngine
 from squeezedet_ros.errors import ConfigError, DeviceError, EngineError, MissingPackageError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 import torch
@@ -414,10 +414,34 @@ def test_what_onnxruntime_cannot_do_is_refused():
         choose_engine(make_network(), config('onnxruntime_tensorrt'))
 
 
+@needs('onnxruntime', 'onnx')
+def test_onnxruntime_keeps_the_networks_of_each_model_apart(monkeypatch, tmp_path):
+    """Its provider tells them apart by the names in the graph, which all of ours share."""
+    from squeezedet_ros.engines.onnxruntime_engine import _settings
+
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    first, second = (
+        _settings('TensorrtExecutionProvider', torch.device('cuda', 1), torch.float16, graph)
+        for graph in (b'weights', b'other weights')
+    )
+    folders = {first.pop('trt_engine_cache_path'), second.pop('trt_engine_cache_path')}
+    assert len(folders) == 2
+    assert first == second
+    assert (first['device_id'], first['trt_fp16_enable']) == (1, True)
+
+
+def test_float32_on_cuda_is_float32_and_only_there():
+    before = torch.backends.cudnn.allow_tf32
+    with full_float32():
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cudnn.allow_tf32 == before
+
+
 def test_tensorrt_has_a_folder_for_what_it_builds(monkeypatch, tmp_path):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'none' / 'yet'))
     assert plan_folder() == tmp_path / 'none' / 'yet' / 'squeezedet_ros' / 'tensorrt'
-    assert plan_folder().is_dir()
+    assert plan_folder('of-one-model') == plan_folder() / 'of-one-model'
+    assert plan_folder('of-one-model').is_dir()
     (tmp_path / 'file').touch()
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
     with pytest.raises(DeviceError, match=r'needs a folder for what it builds: .*Not a directory'):

@@ -1,6 +1,7 @@
 from dataclasses import replace
 import json
 
+from gpu import needs_cuda
 import numpy as np
 import pytest
 from safetensors import safe_open
@@ -90,7 +91,7 @@ def test_resumed_training_ends_as_the_unbroken_one(frames, tmp_path, recipe):
     assert steps[0] == steps[1] == list(range(12))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device')
+@needs_cuda
 def test_a_training_goes_on_on_a_gpu(frames, tmp_path):
     device = torch.device('cuda')
     training = replace(TRAINING, evaluate_every=1, save_every=0)

@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     weights = resolve_weights(arguments.weights)
     detector = Detector.from_checkpoint(weights, engine=replace(config, allow_fallback=False))
     look_at_each(detector, shapes)
-    kept = [path for path in plan_folder().iterdir() if path.is_file()]
+    kept = [path for path in plan_folder().rglob('*') if path.is_file()]
     size = sum(path.stat().st_size for path in kept) / 2**20
     print(f'{detector.describe()}: {plan_folder()} holds {len(kept)} files, {size:.1f} MiB')
     return 0

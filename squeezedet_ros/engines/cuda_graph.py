@@ -10,7 +10,12 @@ from squeezedet_ros.config import EngineConfig
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.device_selection import read_table, selection_settings, selection_table
 from squeezedet_ros.engines.engine import all_finite, Engine
-from squeezedet_ros.engines.torch_engine import dtype_name, resolve_device, resolve_dtype
+from squeezedet_ros.engines.torch_engine import (
+    dtype_name,
+    full_float32,
+    resolve_device,
+    resolve_dtype,
+)
 from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.postprocessing import Selector
@@ -31,27 +36,43 @@ class Recorder(Protocol):
     """Does a piece of work again and again, into the same memory."""
 
     def __call__(self, work: Callable[[], _Result]) -> tuple[Callable[[], None], _Result]:
-        """Return what :func:`record_graph` does."""
+        """Return what does some work again, and the result that it fills anew."""
 
 
-def record_graph(work: Callable[[], _Result]) -> tuple[Callable[[], None], _Result]:
+class CudaRecorder:
     """
-    Record what some work does on the current CUDA device.
+    Records on one stream of a CUDA device.
 
-    :param work: nothing of which waits for the device.
-    :returns: what does it again, without waiting for it, and its result, which that fills anew.
+    Recordings run one after the other, and what one gives is used before the next begins: all of
+    them share the memory of what lies between their layers.
     """
-    # Libraries choose and allocate at the first call, which a recording must not contain.
-    stream, current = torch.cuda.Stream(), torch.cuda.current_stream()
-    stream.wait_stream(current)
-    with torch.cuda.stream(stream):
-        for _ in range(_WARM_UP):
-            work()
-    current.wait_stream(stream)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, capture_error_mode='thread_local'):
-        result = work()
-    return graph.replay, result
+
+    def __init__(self, device: torch.device) -> None:
+        """Take a stream and a pool of memory."""
+        self._device, self._stream = device, torch.cuda.Stream(device)
+        self._pool = torch.cuda.graph_pool_handle()
+
+    def __call__(self, work: Callable[[], _Result]) -> tuple[Callable[[], None], _Result]:
+        """
+        Record what some work does, nothing of which waits for the device.
+
+        :returns: what does it again, without waiting for it, and its result, which that fills
+            anew.
+        """
+        # Libraries choose and allocate at the first call, which a recording must not contain.
+        current = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(current)
+        with torch.cuda.stream(self._stream), full_float32():
+            for _ in range(_WARM_UP):
+                work()
+        current.wait_stream(self._stream)
+        graph = torch.cuda.CUDAGraph()
+        with (
+            full_float32(),
+            torch.cuda.graph(graph, self._pool, self._stream, capture_error_mode='thread_local'),
+        ):
+            result = work()
+        return graph.replay, result
 
 
 class RecordedPass:
@@ -76,7 +97,7 @@ class RecordedPass:
             return raw, all_finite(raw)
 
         self._forward, (self.raw, self._finite) = record(forward)
-        self._anchors, self._settings, self._top_n = torch.empty(0), torch.empty(0), 0
+        self._top_n = 0
 
     def forward(self) -> None:
         """Begin to look at the images."""
@@ -112,15 +133,16 @@ class RecordedPass:
         self, anchors: Tensor, settings: Tensor, top_n: int, exp_thresh: float
     ) -> None:
         pinned = self.images.is_cuda
-        self._settings = host = torch.empty_like(settings, pin_memory=pinned).copy_(settings)
+        host = torch.empty_like(settings, pin_memory=pinned).copy_(settings)
 
         def table() -> Tensor:
             given = host.to(self.images.device, non_blocking=True)
             return selection_table(self.raw, anchors, given, top_n, exp_thresh)
 
         place = torch.empty_like(table(), device='cpu', pin_memory=pinned)
+        # All at once: of a recording that failed nothing is kept, and the last one holds its own.
         self._select, self._table = self._record(lambda: place.copy_(table(), non_blocking=True))
-        self._anchors, self._top_n = anchors, top_n
+        self._anchors, self._settings, self._top_n = anchors, host, top_n
 
 
 class GraphEngine(Engine):
@@ -142,6 +164,7 @@ class GraphEngine(Engine):
             raise DeviceError(f'engine {config.engine} needs a CUDA device, got cpu')
         super().__init__(network.config, device)
         self.dtype = resolve_dtype(config.precision, device)
+        self._record = CudaRecorder(device)
         self._passes: dict[tuple[int, ...], RecordedPass] = {}
 
     @abstractmethod
@@ -168,7 +191,7 @@ class GraphEngine(Engine):
             if len(self._passes) == _PASSES:
                 del self._passes[next(iter(self._passes))]
             place = images.to(self.device)
-            self._passes[shape] = RecordedPass(self._look_for(shape), place, record_graph)
+            self._passes[shape] = RecordedPass(self._look_for(shape), place, self._record)
         return self._passes[shape]
 
     def _run(self, inputs: Tensor, least_logit: float) -> RawPrediction:

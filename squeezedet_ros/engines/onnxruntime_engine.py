@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import onnxruntime
@@ -47,7 +48,7 @@ class OnnxRuntimeEngine(Engine):
                 f'engine {config.engine} has no precision bfloat16; use engine openvino or torch'
             )
         torch.set_num_threads(thread_count(config.num_threads))
-        self._provider, settings = _provider(config, device, dtype)
+        self._provider = _provider(config, device)
         half = dtype == torch.float16 and self._provider == 'CUDAExecutionProvider'
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = thread_count(config.num_threads)
@@ -60,16 +61,17 @@ class OnnxRuntimeEngine(Engine):
             graph, self._rest = build_trunk(network), LateConvDet(network)
         else:
             graph = build_onnx(network, torch.float16 if half else torch.float32)
-        providers = [(self._provider, settings)]
+        content = graph.SerializeToString()
+        providers = [(self._provider, _settings(self._provider, device, dtype, content))]
         try:
-            self._session = onnxruntime.InferenceSession(
-                graph.SerializeToString(), options, providers
-            )
+            self._session = onnxruntime.InferenceSession(content, options, providers)
         except _ERRORS as error:
             raise EngineError(f'onnxruntime cannot start {self._provider}: {error}') from error
         # A provider whose libraries do not load is left out with no more than a message.
         if self._session.get_providers()[0] != self._provider:
             raise DeviceError(f'onnxruntime could not start {self._provider}; its log says why')
+        # Else it would go on elsewhere after an error, under the name of this provider.
+        self._session.disable_fallback()
         self._where = f'{device} ({self._provider}), {dtype_name(dtype)}'
 
     def describe(self) -> str:
@@ -87,30 +89,39 @@ class OnnxRuntimeEngine(Engine):
         )
 
 
-def _provider(
-    config: EngineConfig, device: torch.device, dtype: torch.dtype
-) -> tuple[str, dict[str, Any]]:
+def _provider(config: EngineConfig, device: torch.device) -> str:
     """
-    Return the provider for a device, and its settings.
+    Return the provider for a device.
 
     :raises DeviceError: when this build of ONNX Runtime does not have it.
     """
-    by_tensorrt = config.engine == 'onnxruntime_tensorrt'
-    if by_tensorrt and device.type != 'cuda':
-        raise DeviceError(f'engine {config.engine} needs a CUDA device, got cpu')
-    settings: dict[str, Any] = {'device_id': device.index} if device.type == 'cuda' else {}
-    name = 'CUDAExecutionProvider' if settings else 'CPUExecutionProvider'
-    if by_tensorrt:
+    name = 'CUDAExecutionProvider' if device.type == 'cuda' else 'CPUExecutionProvider'
+    if config.engine == 'onnxruntime_tensorrt':
+        if device.type != 'cuda':
+            raise DeviceError(f'engine {config.engine} needs a CUDA device, got cpu')
         name = 'TensorrtExecutionProvider'
-        settings |= {
-            'trt_fp16_enable': dtype == torch.float16,
-            'trt_engine_cache_enable': True,
-            'trt_engine_cache_path': str(plan_folder()),
-        }
     available = onnxruntime.get_available_providers()
     if name not in available:
         raise DeviceError(
             f'engine {config.engine} on {device} needs {name}, but onnxruntime '
             f'{onnxruntime.__version__} has {", ".join(available)} (pip install onnxruntime-gpu)'
         )
-    return name, settings
+    return name
+
+
+def _settings(
+    provider: str, device: torch.device, dtype: torch.dtype, graph: bytes
+) -> dict[str, Any]:
+    """Return the settings of a provider for a graph of ONNX."""
+    if provider == 'CPUExecutionProvider':
+        return {}
+    if provider == 'CUDAExecutionProvider':
+        return {'device_id': device.index, 'use_tf32': 0}
+    # It takes networks for the same that differ in their weights alone.
+    folder = plan_folder(hashlib.sha256(graph).hexdigest())
+    return {
+        'device_id': device.index,
+        'trt_fp16_enable': dtype == torch.float16,
+        'trt_engine_cache_enable': True,
+        'trt_engine_cache_path': str(folder),
+    }

@@ -8,15 +8,15 @@ from pathlib import Path
 from squeezedet_ros.errors import DeviceError
 
 
-def plan_folder() -> Path:
+def plan_folder(model: str = '') -> Path:
     """
     Return the folder of the plans, which is made where it is missing.
 
+    :param model: for a folder in it, of one model.
     :raises DeviceError: when it cannot be made.
     """
-    # ONNX Runtime makes the last folder of a path and no other.
     home = Path(os.environ.get('XDG_CACHE_HOME') or '~/.cache').expanduser()
-    path = home / 'squeezedet_ros' / 'tensorrt'
+    path = home / 'squeezedet_ros' / 'tensorrt' / model
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -32,14 +32,22 @@ class TensorRtEngine(GraphEngine):
         """
         Find the device and the folder.
 
-        :raises DeviceError: when the device, the precision or the folder is not to be had.
+        :raises DeviceError: when the device, the version, the precision or the folder is not to
+            be had.
+        :raises EngineError: when TensorRT does not start.
         """
         super().__init__(network, config)
+        if int(tensorrt.__version__.split('.')[0]) < 10:
+            raise DeviceError(f'engine tensorrt needs TensorRT 10, got {tensorrt.__version__}')
         if self.dtype == torch.bfloat16:
             raise DeviceError('engine tensorrt has no precision bfloat16; use float16')
         self._network, self._folder = network.eval(), plan_folder()
         self._logger = tensorrt.Logger(tensorrt.Logger.WARNING)
-        self._runtime = tensorrt.Runtime(self._logger)
+        try:
+            self._runtime = tensorrt.Runtime(self._logger)
+        except TypeError as error:
+            # Its bindings turn whatever keeps it from CUDA into this.
+            raise EngineError(f'tensorrt cannot start, stderr says why: {error}') from error
 
     def describe(self) -> str:
         """Return engine, device and precision in words, for logs and reports."""
@@ -50,6 +58,8 @@ class TensorRtEngine(GraphEngine):
         graph = build_onnx(self._network, self.dtype, count, (height, width)).SerializeToString()
         engine = self._load(plan_path(self._folder, graph, self.device), graph, shape)
         context = engine.create_execution_context()
+        if context is None:
+            raise EngineError('tensorrt has no memory to run its network; stderr says why')
         outputs = {
             name: torch.empty(tuple(engine.get_tensor_shape(name)), device=self.device)
             for name in OUTPUTS

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from squeezedet_ros.config import EngineConfig, Precision
@@ -58,6 +59,17 @@ def resolve_dtype(precision: Precision, device: torch.device) -> torch.dtype:
 def dtype_name(dtype: torch.dtype) -> str:
     """Return the name of a number format as a setting has it, such as ``float32``."""
     return str(dtype).removeprefix('torch.')
+
+
+@contextmanager
+def full_float32() -> Iterator[None]:
+    """Have convolutions of float32 on CUDA keep all its bits; by default they keep ten (TF32)."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 class TorchEngine(Engine):
@@ -133,6 +145,7 @@ class TorchEngine(Engine):
                 look = partial(look, least_logit=least_logit)
             # A batch takes as long, and has the memory of all its images in use at once.
             return join_predictions([look(image[None]) for image in inputs])
-        raw = self._network(inputs)
+        with full_float32():
+            raw = self._network(inputs)
         torch.cuda.synchronize(self.device)
         return raw

@@ -68,17 +68,18 @@ class RaplMeter(Meter):
 class NvmlMeter(Meter):
     """The counter of an NVIDIA GPU since Volta, by NVML."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, device: torch.device) -> None:
         """
-        Take a GPU by its number in NVML.
+        Take a CUDA device, to which NVML may give another number.
 
         :raises pynvml.NVMLError: when there is no driver, or none that counts.
         """
         import pynvml
 
         pynvml.nvmlInit()
+        uuid = torch.cuda.get_device_properties(device).uuid
         self._nvml = pynvml
-        self._handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+        self._handle = pynvml.nvmlDeviceGetHandleByUUID(f'GPU-{uuid}')
         self.name = f'NVML {pynvml.nvmlDeviceGetName(self._handle)}'
         self._begin = self._read()
 
@@ -171,7 +172,7 @@ def find_meters(
     else:
         absent['rails'] = f'{system / _RAILS} has no {" or ".join(_SENSORS)} of a Jetson'
     if device.type == 'cuda':
-        _add_nvml(device.index or 0, meters, absent)
+        _add_nvml(device, meters, absent)
     else:
         absent['NVML'] = 'the forward pass is not on a GPU'
     return meters, absent
@@ -191,14 +192,14 @@ def _find_rails(folder: Path) -> list[Rail]:
     return whole or rails
 
 
-def _add_nvml(index: int, meters: list[Meter], absent: dict[str, str]) -> None:
+def _add_nvml(device: torch.device, meters: list[Meter], absent: dict[str, str]) -> None:
     if find_spec('pynvml') is None:
         absent['NVML'] = 'pynvml is not installed (pip install nvidia-ml-py)'
         return
     from pynvml import NVMLError
 
     try:
-        meters.append(NvmlMeter(index))
+        meters.append(NvmlMeter(device))
     except NVMLError as error:
         absent['NVML'] = str(error)
 

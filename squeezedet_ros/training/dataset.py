@@ -189,6 +189,7 @@ def make_loader(
         collate_fn=data.collate,
         num_workers=training.workers,
         prefetch_factor=4 if training.workers else None,
+        pin_memory=torch.cuda.is_available(),
     )
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 import os
 from typing import NamedTuple
 
+from squeezedet_ros.errors import DeviceError
 import torch
 from torch import distributed, Tensor
 
@@ -46,9 +47,20 @@ def started_processes() -> int:
 
 
 def own_device(name: str) -> str:
-    """Return the device setting of this process: with ``auto`` and torchrun, a GPU for each."""
-    rank = int(os.environ.get('LOCAL_RANK', '0'))
-    return f'cuda:{rank}' if name == 'auto' and 0 < rank < torch.cuda.device_count() else name
+    """
+    Return the device setting of this process: of those that torchrun started each has a GPU.
+
+    :raises DeviceError: when there are fewer GPUs.
+    """
+    rank, present = int(os.environ.get('LOCAL_RANK', '0')), torch.cuda.device_count()
+    if started_processes() == 1 or name not in ('auto', 'cuda') or not present:
+        return name
+    if started_processes() > present:
+        raise DeviceError(
+            f'expected a CUDA device for each of {started_processes()} processes, '
+            f'got {present}; device cpu needs none'
+        )
+    return f'cuda:{rank}'
 
 
 def join_processes(device: torch.device) -> Processes:
@@ -60,7 +72,12 @@ def join_processes(device: torch.device) -> Processes:
     """
     if int(os.environ.get('WORLD_SIZE', '1')) == 1:
         return ALONE
-    distributed.init_process_group('nccl' if device.type == 'cuda' else 'gloo', timeout=_TIMEOUT)
+    backend = 'gloo'
+    if device.type == 'cuda':
+        # NCCL takes the current device.
+        torch.cuda.set_device(device)
+        backend = 'nccl'
+    distributed.init_process_group(backend, timeout=_TIMEOUT)
     return Processes(distributed.get_rank(), distributed.get_world_size())
 
 
