@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 import hashlib
 from importlib import resources
 from pathlib import Path
@@ -141,5 +142,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + '.partial')
-    partial.write_bytes(content)
-    partial.replace(path)
+    try:
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            partial.unlink()
+        # Of a full disk the system does not say which file.
+        raise OSError(error.errno, error.strerror, error.filename or str(path)) from error

@@ -46,6 +46,10 @@ class PredictionError(SqueezeDetError, ArithmeticError):
     """The network gave numbers that no detection can be made of."""
 
 
+class TrainingError(SqueezeDetError, ArithmeticError):
+    """A training gave numbers that nothing can be learnt from."""
+
+
 class DatasetError(SqueezeDetError):
     """A data set, label file or bag cannot be read."""
 

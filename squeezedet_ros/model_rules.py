@@ -27,8 +27,8 @@ def check_model(config: ModelConfig) -> None:
     """
     if not _are_names(config.classes):
         raise ConfigError(
-            f'classes must be 1 to {MOST_CLASSES} distinct printable names of at most '
-            f'{_LONGEST_NAME} letters, got {shown(config.classes)}'
+            f'classes must be 1 to {MOST_CLASSES} printable names of at most {_LONGEST_NAME} '
+            f'letters, distinct without regard to case, got {shown(config.classes)}'
         )
     if not _is_size(config.input_size):
         raise ConfigError(
@@ -55,7 +55,7 @@ def _are_names(classes: object) -> bool:
             isinstance(name, str) and name.isprintable() and 1 <= len(name) <= _LONGEST_NAME
             for name in classes
         )
-        and len(set(classes)) == len(classes)
+        and len({name.lower() for name in classes}) == len(classes)
     )
 
 

@@ -130,6 +130,11 @@ def contact_sheet(
     return sheet
 
 
+def cell_scale(image: Image, width: int) -> float:
+    """Return how much an image grows in a cell of that width, which is twice as high at most."""
+    return float(min(width / image.shape[1], 2 * width / image.shape[0]))
+
+
 def legend(entries: Iterable[tuple[str, Colour]], width: int) -> Image:
     """
     Return a strip that names colours, in the style of :func:`contact_sheet`.
@@ -149,11 +154,11 @@ def legend(entries: Iterable[tuple[str, Colour]], width: int) -> Image:
 
 
 def _cell(image: Image, caption: str, width: int) -> Image:
-    height = max(1, round(image.shape[0] * width / image.shape[1]))
-    shrinks = width < image.shape[1]
-    picture = cv2.resize(
-        image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
+    scale = cell_scale(image, width)
+    rows, columns = (max(1, round(side * scale)) for side in image.shape[:2])
+    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    picture = np.full((rows, width, 3), _SHEET_BACKGROUND, np.uint8)
+    picture[:, :columns] = cv2.resize(image, (columns, rows), interpolation=way)
     strip = np.full((24, width, 3), _SHEET_BACKGROUND, np.uint8)
     cv2.putText(strip, caption, (4, 17), _FONT, 0.5, TRUTH_COLOUR, 1, cv2.LINE_AA)
     return np.vstack([picture, strip]).astype(np.uint8, copy=False)

@@ -1,5 +1,7 @@
 from dataclasses import replace
 import os
+import resource
+import signal
 
 import pytest
 from safetensors.torch import save_file
@@ -93,6 +95,23 @@ def test_atomic_write_leaves_no_partial(tmp_path):
     write_atomically(path, b'two')
     assert path.read_bytes() == b'two'
     assert [item.name for item in path.parent.iterdir()] == ['file']
+
+
+def test_where_there_is_no_room_the_old_content_stays(tmp_path):
+    path = tmp_path / 'file'
+    write_atomically(path, b'old')
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+        with pytest.raises(OSError, match='too large') as caught:
+            write_atomically(path, bytes(2000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert caught.value.filename == str(path)
+    assert path.read_bytes() == b'old'
+    assert [item.name for item in tmp_path.iterdir()] == ['file']
 
 
 def test_what_is_no_file_is_written_to(tmp_path):

@@ -60,7 +60,9 @@ def test_shapes_of_chosen_classes(data, capsys):
     ('more', 'reason'),
     [
         (('--k', 3), 'at least 3 distinct box shapes, got 2'),
-        (('--k', 0), 'k must be at least 1'),
+        (('--k', 0), 'k must be in [1, 100], got 0'),
+        (('--k', 101), 'k must be in [1, 100], got 101'),
+        (('--seed', -1), 'seed must be in [0, 2.14748e+09], got -1'),
         (('--classes', 'boat'), 'no box of boat; labels present: Car, Van'),
         (('--strict',), '000003.txt:1'),
         (('--split', 'none'), "no split 'none'"),

@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 import pytest
 from squeezedet_ros.data.coco import ANNOTATION_FILES, find_annotations, read_frames
+from squeezedet_ros.data.frames import read_image, read_image_size
+from squeezedet_ros.data.scan import scan_frames
 from squeezedet_ros.errors import DatasetError
 
 CONTENT = {
@@ -52,6 +54,16 @@ def test_boxes_name_their_last_pixel(dataset):
     assert second.read_truth().boxes.shape == (0, 4)
 
 
+def test_a_picture_of_another_size_is_another_picture(dataset):
+    """A photograph whose orientation is told by EXIF alone, say."""
+    images = [{**entry, 'height': 20, 'width': 30} for entry in CONTENT['images']]
+    images[1] |= {'height': 30, 'width': 20}
+    for read in (read_image, read_image_size):
+        scan = scan_frames(frames(dataset, images=images), read=read)
+        assert [frame.name for frame in scan.frames] == ['a']
+        assert 'b.jpg is 20 high and 30 wide, its set says 30 and 20' in scan.damaged[0]
+
+
 @pytest.mark.parametrize('folder', ['train', 'images/train', 'images', '.'])
 def test_where_images_may_lie(tmp_path, folder):
     (tmp_path / 'annotations').mkdir()
@@ -79,8 +91,10 @@ def test_where_annotations_may_lie(tmp_path, pattern):
         (annotation(bbox=[1, 2, float('nan'), 4]), r'got \[1, 2, nan, 4\]'),
         (annotation(bbox=[1e30, 2, 3, 4]), 'got'),
         (annotation(bbox=['1', 2, 3, 4]), r"got \['1'"),
-        (annotation(category_id=5), r'\(id 1\): its category_id is not among'),
-        (annotation(category_id=None), 'its category_id is not among'),
+        (annotation(category_id=5), r'\(id 1\): its category_id 5 is not among'),
+        (annotation(category_id=None), 'its category_id None is not among'),
+        (annotation(category_id=90.0), r'its category_id 90\.0 is not among'),
+        (annotation(iscrowd='0'), "expected iscrowd and ignore 0 or 1, got '0'"),
     ],
 )
 def test_a_damaged_annotation_spoils_its_frame_alone(dataset, changes, reason):
@@ -97,6 +111,14 @@ def test_a_damaged_annotation_spoils_its_frame_alone(dataset, changes, reason):
         ({'images': None}, 'expected images, a list of objects'),
         ({'annotations': [3]}, 'expected annotations, a list of objects'),
         ({'categories': [{'id': 'x', 'name': 'a'}]}, r"categories\[0\] .*id of type int, got 'x'"),
+        (
+            {'images': [CONTENT['images'][0]] * 2},
+            r'images\[1\] \(id 7\): expected an id of its own, got that of .*images\[0\]',
+        ),
+        (
+            {'categories': [{'id': 1, 'name': 'car'}, {'id': 1, 'name': 'deer'}]},
+            r'categories\[1\] \(id 1\): expected an id of its own',
+        ),
         ({'categories': [{'id': 1}]}, r'categories\[0\] \(id 1\): expected name of type str'),
         (annotation(image_id=44), 'its image_id 44 is not among the images'),
         ({'images': [{'id': 7}]}, r'images\[0\] \(id 7\): expected file_name'),

@@ -35,6 +35,15 @@ def test_an_overlap_of_62_percent_is_enough_for_three_of_ten_thresholds():
     assert got['classes']['car'] == pytest.approx({'map': 0.3, 'map50': 1, 'map75': 0})
 
 
+def test_a_box_names_its_last_pixel():
+    """Pixels 10 to 13 are 4, of which 10 and 11 are the half; as 3 and 1 they would be a third."""
+    got = scores(truth(('Car', 10, 10, 13, 13)), found((0, 0.9, 10, 10, 11, 13)))
+    assert got['map50'] == pytest.approx(1)
+    # 32 x 32 pixels are small and medium, 33 x 33 no longer small.
+    got = scores(truth(('Car', 0, 0, 32, 32)), found((0, 0.9, 0, 0, 32, 32)))
+    assert (got['map_small'], got['map_medium']) == (None, pytest.approx(1))
+
+
 def test_classes_without_truth_do_not_count():
     """Of two classes with truth one is found: the mean is a half, not a third."""
     scene = truth(('Car', *BOX), ('Pedestrian', *AWAY))
@@ -93,7 +102,7 @@ def test_images_and_detections_must_pair_up():
 
 def xywh(box):
     x0, y0, x1, y1 = (float(edge) for edge in box)
-    return [x0, y0, x1 - x0, y1 - y0]
+    return [x0, y0, x1 - x0 + 1, y1 - y0 + 1]
 
 
 def write_coco_files(folder, truths, detections):

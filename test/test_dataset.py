@@ -9,7 +9,7 @@ from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.kitti import KittiFrame, list_frames
 from squeezedet_ros.data.kitti_writer import write_kitti
 from squeezedet_ros.data.synthetic.drive import render_scene
-from squeezedet_ros.errors import DatasetError
+from squeezedet_ros.errors import ConfigError, DatasetError
 from squeezedet_ros.network import SqueezeDet
 from squeezedet_ros.training.dataset import (
     Draw,
@@ -174,3 +174,9 @@ def test_no_nan_without_objects_and_with_boxes_without_size(tmp_path, recipe, la
     terms.total().backward()
     assert all(torch.isfinite(part) for part in terms)
     assert all(value.grad.isfinite().all() for value in network.parameters())
+
+
+def test_weights_leave_a_frame_to_draw():
+    with pytest.raises(ConfigError, match='must leave a frame to draw, got 0 for all 2'):
+        frame_weights(frames(['a0', 'a1']), {'': 1.0, 'a': 0.0})
+    assert frame_weights(frames(['a0', 'b1']), {'': 1.0, 'a': 0.0}).tolist() == [0, 1]

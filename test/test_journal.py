@@ -3,6 +3,7 @@ import json
 import cv2
 import numpy as np
 import pytest
+from squeezedet_ros.errors import CheckpointError
 from squeezedet_ros.training.journal import Evaluation, Journal, read_log
 
 
@@ -62,3 +63,21 @@ def test_tensorboard_holds_the_same(tmp_path):
     ]
     assert events.Scalars('validation/car')[0].value == 0.5
     assert events.Images('validation')[0].step == 3
+
+
+def test_without_truth_there_is_no_score(tmp_path):
+    journal = Journal(tmp_path, 0)
+    journal.open()
+    journal.evaluation(1, Evaluation(None, {'car': None}))
+    assert journal.best == float('-inf')
+    journal.evaluation(2, Evaluation(0.0, {'car': 0.0}))
+    assert journal.best == 0
+    journal.close()
+    assert Journal(tmp_path, 1).best == float('-inf')
+
+
+@pytest.mark.parametrize('line', ['{"step": 1', '[]', '{"lr": 1}'])
+def test_a_damaged_line_is_named(tmp_path, line):
+    (tmp_path / 'log.jsonl').write_text('{"step": 0, "lr": 1}\n' + line + '\n')
+    with pytest.raises(CheckpointError, match=r'log\.jsonl:2: expected'):
+        Journal(tmp_path, 1)

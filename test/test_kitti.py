@@ -73,7 +73,7 @@ def test_a_binary_label_file_is_named(tmp_path):
 def test_missing_parts_are_named(dataset):
     with pytest.raises(DatasetError, match=r"no split 'val'.*splits present: train"):
         list_frames(dataset, 'val')
-    (dataset / 'ImageSets/val.txt').write_text('a b')
+    (dataset / 'ImageSets/val.txt').write_text('a\n\n b \r\n')
     with pytest.raises(DatasetError, match=r'no label file .*b\.txt'):
         list_frames(dataset, 'val')
     (dataset / 'training/label_2/b.txt').write_text('')
@@ -89,3 +89,19 @@ def test_ground_truth_columns_must_fit():
         GroundTruth(
             np.zeros((2, 4), np.float32), ('Car',), np.zeros(1, np.float32), np.zeros(1, np.int64)
         )
+
+
+def test_a_mark_of_its_encoding_is_no_letter_of_a_name(dataset):
+    """Some editors begin a file with one."""
+    label = dataset / 'training/label_2/a.txt'
+    label.write_bytes(b'\xef\xbb\xbf' + label.read_bytes())
+    (dataset / 'ImageSets/val.txt').write_bytes(b'\xef\xbb\xbfa\n')
+    (frame,) = list_frames(dataset, 'val')
+    assert frame.name == 'a'
+    assert not frame.read_truth().names[0].startswith('\ufeff')
+
+
+def test_a_listing_that_is_no_text_is_refused(dataset):
+    (dataset / 'ImageSets/val.txt').write_bytes(b'\xff\xfe\x00')
+    with pytest.raises(DatasetError, match=r'val\.txt: expected text'):
+        list_frames(dataset, 'val')

@@ -10,7 +10,7 @@ from squeezedet_ros.data.kitti_results import (
     read_results,
     save_results,
 )
-from squeezedet_ros.errors import DatasetError
+from squeezedet_ros.errors import ConfigError, DatasetError
 
 LINE = 'Car -1 -1 -10 1.00 2.25 30.50 40.00 -1 -1 -1 -1000 -1000 -1000 -10 0.5\n'
 
@@ -46,6 +46,14 @@ def test_every_frame_gets_a_result_file(tmp_path, frames):
     assert back.names == ('Cyclist', 'Car')
     assert back.boxes.tolist() == [[5, 6, 7, 8], [1, 2, 30, 40]]
     assert files[1].read_text() == ''
+
+
+def test_what_no_result_file_can_hold_is_refused(tmp_path, frames):
+    with pytest.raises(ConfigError, match="no name with a space for a class, got 'traffic light'"):
+        save_results(tmp_path / 'out', frames, [found()] * 5, ('car', 'traffic light'))
+    with pytest.raises(DatasetError, match=r'2 frames would have the result file 0\.txt'):
+        save_results(tmp_path / 'out', [frames[0]] * 2, [found()] * 2, CLASSES)
+    assert not (tmp_path / 'out').exists()
 
 
 def test_results_round_trip(tmp_path):

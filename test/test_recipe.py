@@ -22,7 +22,15 @@ def test_pairs():
 
 
 @pytest.mark.parametrize(
-    'values', [{'aliases': ('Van',)}, {'source_weights': ('a=b',)}, {'window': (32, 512)}]
+    'values',
+    [
+        {'aliases': ('Van',)},
+        {'source_weights': ('a=b',)},
+        {'source_weights': ('a=nan',)},
+        {'source_weights': ('a=inf',)},
+        {'source_weights': ('=-1',)},
+        {'window': (32, 512)},
+    ],
 )
 def test_what_is_refused(values):
     with pytest.raises(ConfigError, match=next(iter(values))):

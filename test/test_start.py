@@ -58,8 +58,8 @@ def test_other_classes_keep_all_but_their_channels():
     assert torch.equal(before.confidence_logits, after.confidence_logits)
     assert torch.equal(before.deltas, after.deltas)
     assert torch.equal(before.class_logits[..., [2, 0]], after.class_logits[..., [0, 3]])
-    with pytest.raises(ConfigError, match='classes must be 1 to 1000 distinct'):
-        with_classes(old, ('deer', 'deer'))
+    with pytest.raises(ConfigError, match='distinct without regard to case'):
+        with_classes(old, ('deer', 'Deer'))
 
 
 def test_the_seed_decides():
@@ -88,6 +88,12 @@ def test_arrays_find_their_layers(tmp_path):
 def test_arrays_without_a_place_are_refused(tmp_path, key, shape, reason):
     np.savez(tmp_path / 'features.npz', **{key: np.zeros(shape, np.float32)})
     with pytest.raises(CheckpointError, match=reason):
+        load_imagenet_features(network(), tmp_path / 'features.npz')
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path):
+    np.savez(tmp_path / 'features.npz', **{'conv1.bias': np.full(64, np.nan, np.float32)})
+    with pytest.raises(CheckpointError, match=r'finite numbers, conv1\.bias has others'):
         load_imagenet_features(network(), tmp_path / 'features.npz')
 
 

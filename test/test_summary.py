@@ -4,6 +4,7 @@ import re
 import cv2
 import numpy as np
 import pytest
+from squeezedet_ros.errors import CheckpointError
 from squeezedet_ros.training.loss import LossTerms
 from squeezedet_ros.training.summary import write_summary
 
@@ -43,3 +44,16 @@ def test_the_page_holds_everything_in_itself(tmp_path):
 def test_without_a_validation_split(tmp_path):
     write_log(tmp_path, [])
     assert 'There was no validation split.' in write_summary(tmp_path, 5.0).read_text()
+
+
+def test_evaluations_without_truth_have_no_score(tmp_path):
+    rows = [{'step': 5, 'score': None, 'ap': {'car': None}}]
+    write_log(tmp_path, rows)
+    page = write_summary(tmp_path, 5.0).read_text()
+    assert '<th>best</th><td>5</td><td>-</td><td>-</td>' in page
+
+
+def test_a_log_without_a_step_is_refused(tmp_path):
+    (tmp_path / 'log.jsonl').write_text('')
+    with pytest.raises(CheckpointError, match=r'log\.jsonl tells of no step'):
+        write_summary(tmp_path, 5.0)

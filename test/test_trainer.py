@@ -10,7 +10,7 @@ from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.data.kitti import list_frames
 from squeezedet_ros.data.kitti_writer import write_kitti
 from squeezedet_ros.data.synthetic.drive import render_scene
-from squeezedet_ros.errors import CheckpointError, ConfigError
+from squeezedet_ros.errors import CheckpointError, ConfigError, TrainingError
 from squeezedet_ros.network import SqueezeDet
 from squeezedet_ros.training.journal import Evaluation, read_log
 from squeezedet_ros.training.loss import LossTerms
@@ -101,6 +101,40 @@ def test_a_training_goes_on_on_a_gpu(frames, tmp_path):
     resumed = trainer(frames, tmp_path, training, device=device)
     assert 0 < resumed.step < resumed.steps
     assert all(value.isfinite().all() for value in resumed.fit().state_dict().values())
+
+
+def test_another_training_is_not_gone_on_with(frames, tmp_path):
+    """Other frames, other labels, or another beginning: each as many and of the same settings."""
+    training = replace(TRAINING, epochs=1)
+    trainer(frames[:2], tmp_path, training).fit()
+    assert trainer(frames[:2], tmp_path, training).step == 1
+    with pytest.raises(CheckpointError, match=r'labels was "[0-9a-f]{16}", is "'):
+        trainer(frames[2:], tmp_path, training)
+    torch.manual_seed(4)
+    with pytest.raises(CheckpointError, match='first weights was'):
+        Trainer(SqueezeDet(MODEL), frames[:2], training, tmp_path)
+
+
+@pytest.mark.parametrize('recipe', ['modern', 'paper'])
+def test_a_loss_that_is_not_finite_ends_it(frames, tmp_path, recipe):
+    started = network('stretch' if recipe == 'paper' else 'adaptive')
+    with torch.no_grad():
+        started.convdet.bias[0] = float('inf')
+    training = replace(TRAINING, recipe=recipe)
+    with pytest.raises(TrainingError, match=r'step 0: expected a finite loss, got .*nan'):
+        Trainer(started, frames, training, tmp_path).fit()
+    assert not (tmp_path / 'state.safetensors').exists()
+
+
+def test_an_evaluation_without_truth_is_not_the_best(frames, tmp_path, capsys):
+    training = replace(TRAINING, epochs=2, evaluate_every=1)
+    scores = iter([None, 0.0])
+    trainer(frames, tmp_path, training, lambda _: Evaluation(next(scores), {'car': None})).fit()
+    written = [entry['score'] for entry in read_log(tmp_path) if 'score' in entry]
+    assert written == [None, 0.0]
+    assert 'no object of the validation counts' in capsys.readouterr().out
+    best, last = (load_checkpoint(tmp_path / f'{name}.safetensors') for name in ('best', 'last'))
+    assert torch.equal(best.convdet.weight, last.convdet.weight)
 
 
 def test_the_paper_recipe_needs_a_model_that_stretches(frames, tmp_path):

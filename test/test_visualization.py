@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.visualization import (
+    cell_scale,
     contact_sheet,
     draw_detections,
     draw_truth,
@@ -133,3 +134,11 @@ def test_a_sheet_of_different_sizes_and_of_one():
 def test_a_sheet_needs_images_and_their_captions(images, captions):
     with pytest.raises(ValueError, match='a caption each'):
         contact_sheet(images, captions)
+
+
+def test_a_tall_image_does_not_make_a_tall_sheet():
+    tall = np.full((3000, 2, 3), 9, np.uint8)
+    sheet = contact_sheet([tall, np.full((10, 20, 3), 9, np.uint8)], ['tall', 'wide'], width=400)
+    assert sheet.shape[0] < 2.5 * 200 + 60
+    assert cell_scale(tall, 200) == pytest.approx(400 / 3000)
+    assert cell_scale(np.zeros((10, 20, 3), np.uint8), 200) == 10

@@ -260,6 +260,7 @@ def test_the_architecture_asked_for_is_the_one_that_has_to_fit():
         import_weights(spoilt(), ImportOptions(architecture='squeezedet_plus'))
 
 
-def test_a_deviation_of_nothing_is_refused():
-    with pytest.raises(ConfigError, match='pixel_std must be above 0'):
-        ImportOptions(pixel_std=(1, 0, 1))
+@pytest.mark.parametrize('deviation', [0, -1, 1e-45, float('nan'), float('inf')])
+def test_a_deviation_that_cannot_be_is_refused(deviation):
+    with pytest.raises(ConfigError, match=r'pixel_std must be finite and at least 0\.001'):
+        ImportOptions(pixel_std=(1, deviation, 1))

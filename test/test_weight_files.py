@@ -173,3 +173,25 @@ def test_without_h5py_it_is_said_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, 'h5py', None)
     with pytest.raises(CheckpointError, match=r'pip install .squeezedet_ros\[keras\]'):
         read_weights_file(tmp_path / 'weights.h5')
+
+
+def lying_npz(path, header):
+    """Write an .npz whose array has no more than a header."""
+    with ZipFile(path, 'w') as archive:
+        text = header.encode().ljust(117) + b'\n'
+        archive.writestr('x.npy', b'\x93NUMPY\x01\x00' + len(text).to_bytes(2, 'little') + text)
+
+
+@pytest.mark.parametrize('count', [10**13, 10**20])
+def test_a_header_that_promises_what_is_not_there_is_refused(tmp_path, count):
+    header = f"{{'descr': '<f4', 'fortran_order': False, 'shape': ({count},)}}"
+    lying_npz(tmp_path / 'lie.npz', header)
+    with pytest.raises(CheckpointError, match=r'lie\.npz cannot be read as an \.npz'):
+        read_weights_file(tmp_path / 'lie.npz')
+
+
+def test_a_member_that_is_no_array_is_refused(tmp_path):
+    with ZipFile(tmp_path / 'text.npz', 'w') as archive:
+        archive.writestr('readme.txt', 'weights')
+    with pytest.raises(CheckpointError, match=r'readme\.txt is of type bytes, expected numbers'):
+        read_weights_file(tmp_path / 'text.npz')

@@ -16,6 +16,7 @@ from squeezedet_ros.data.ground_truth import DONT_CARE
 from squeezedet_ros.data.scan import scan_frames
 from squeezedet_ros.errors import ConfigError, DatasetError
 from squeezedet_ros.evaluation.curves import require_matplotlib
+from squeezedet_ros.model_rules import MOST_ANCHOR_SHAPES
 from squeezedet_ros.training.anchor_clustering import (
     cluster_shapes,
     mean_best_overlap,
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--aliases',
-        nargs='+',
+        nargs='*',
         default=training['aliases'].default,
         help=training['aliases'].metadata['description'],
     )
@@ -78,9 +79,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         require_matplotlib()
     model = ModelConfig(fit=arguments.fit, input_size=tuple(arguments.input_size))
-    aliases = TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
-    if arguments.k < 1:
-        raise ConfigError(f'k must be at least 1, got {arguments.k}')
+    training = TrainingConfig(aliases=tuple(arguments.aliases), seed=arguments.seed)
+    if not 1 <= arguments.k <= MOST_ANCHOR_SHAPES:
+        raise ConfigError(f'k must be in [1, {MOST_ANCHOR_SHAPES}], got {arguments.k}')
     listed = [
         frame for directory in arguments.data for frame in list_frames(directory, arguments.split)
     ]
@@ -88,13 +89,15 @@ def run(arguments: argparse.Namespace) -> int:
     for message in scan.damaged:
         print(f'left out: {message}', file=sys.stderr)
     everything = sorted(name for name in scan.labels if name != DONT_CARE)
-    shapes = network_shapes(scan.frames, arguments.classes or everything, aliases, model)
+    shapes = network_shapes(
+        scan.frames, arguments.classes or everything, training.alias_map(), model
+    )
     if not len(shapes):
         raise DatasetError(
             f'no box of {", ".join(arguments.classes or ["any label"])}; '
             f'labels present: {", ".join(everything) or "none"}'
         )
-    anchors = cluster_shapes(shapes, arguments.k, arguments.seed).round().clip(min=1)
+    anchors = cluster_shapes(shapes, arguments.k, training.seed).round().clip(min=1)
     overlaps = {
         name: mean_best_overlap(shapes, np.array(candidate))
         for name, candidate in (

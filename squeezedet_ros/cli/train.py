@@ -93,15 +93,15 @@ def run(arguments: argparse.Namespace) -> int:
     :raises DeviceError: when the device is not to be had.
     """
     training = read_config(arguments, TrainingConfig)
-    is_chosen = isinstance(arguments.frozen, list)
-    if not (arguments.weights or arguments.features or is_chosen):
-        # What is drawn at random is nothing to keep.
-        training = replace(training, frozen=())
     device = resolve_device(own_device(EngineConfig(device=arguments.device).device))
     if device.type == 'cpu':
         torch.set_num_threads(max(1, thread_count(0) // started_processes()))
     processes = join_processes(device)
-    network = _initial_network(arguments, training)
+    network, brought = _initial_network(arguments, training)
+    if not isinstance(arguments.frozen, list):
+        # What is drawn at random is nothing to keep.
+        kept = tuple(name for name in training.frozen if name in brought)
+        training = replace(training, frozen=kept)
     scan = _scan_training(arguments, training.strict)
     if processes.leads:
         _print_damaged(scan)
@@ -129,14 +129,17 @@ def run(arguments: argparse.Namespace) -> int:
 def _report(network: SqueezeDet, out: Path, steps_per_epoch: float) -> None:
     path = out / 'final.safetensors'
     save_checkpoint(network, path)
-    print(f'averaged weights of the last step: {path}')
+    print(f'weights of the last step: {path}')
     try:
         print(f'how it went: {write_summary(out, steps_per_epoch)}')
     except MissingPackageError as error:
         print(error)
 
 
-def _initial_network(arguments: argparse.Namespace, training: TrainingConfig) -> SqueezeDet:
+def _initial_network(
+    arguments: argparse.Namespace, training: TrainingConfig
+) -> tuple[SqueezeDet, set[str]]:
+    """Return where the training begins, and which layers are no longer as they were drawn."""
     if arguments.weights:
         if arguments.anchors:
             raise ConfigError('--anchors is for a new network; that of --weights has its shapes')
@@ -144,14 +147,15 @@ def _initial_network(arguments: argparse.Namespace, training: TrainingConfig) ->
             raise ConfigError('--features is for a new network; that of --weights has its own')
         network = load_checkpoint(resolve_weights(arguments.weights))
         network = _for_architecture(network, arguments.architecture, training)
-        return _for_classes(network, arguments.classes)
+        return _for_classes(network, arguments.classes), {'conv1', *network.fires}
     anchors = read_anchor_set(arguments.anchors) if arguments.anchors else None
     architecture = arguments.architecture or ModelConfig().architecture
     network = initial_network(architecture, training, arguments.classes or (), anchors)
+    names = []
     if arguments.features:
         names = load_imagenet_features(network, arguments.features)
         print(f'{len(names)} arrays of ImageNet features from {arguments.features}')
-    return network
+    return network, {name.partition('.')[0] for name in names}
 
 
 def _for_architecture(
@@ -266,7 +270,7 @@ def _evaluator(frames: list[LabelledFrame], aliases: dict[str, str], device: str
         known = [score for score in scores.values() if score is not None]
         ap = {name: None if score is None else round(score, 4) for name, score in scores.items()}
         picture = _picture(frames, truths, detections, classes)
-        return Evaluation(sum(known) / max(1, len(known)), ap, picture)
+        return Evaluation(sum(known) / len(known) if known else None, ap, picture)
 
     return evaluate
 

@@ -2,13 +2,15 @@
 Data sets in COCO's layout.
 
 The annotations of a split are one JSON file in one of :data:`ANNOTATION_FILES`; its images lie in
-one of :data:`IMAGE_FOLDERS`. Of the JSON are read: of ``images`` the ``id`` and ``file_name``, of
-``categories`` the ``id`` and ``name``, of ``annotations`` the ``image_id``, ``category_id``,
-``bbox``, ``iscrowd`` and ``ignore`` (cocodataset.org, data format, object detection).
+one of :data:`IMAGE_FOLDERS`. Of the JSON are read: of ``images`` the ``id``, ``file_name``,
+``height`` and ``width``, of ``categories`` the ``id`` and ``name``, of ``annotations`` the
+``image_id``, ``category_id``, ``bbox``, ``iscrowd`` and ``ignore`` (cocodataset.org, data format,
+object detection).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import json
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -23,6 +25,8 @@ ANNOTATION_FILES = (
     'annotations/{split}.json',
     '{split}/_annotations.coco.json',
 )
+# Each with the words that name it.
+_Entries = list[tuple[str, dict[str, Any]]]
 IMAGE_FOLDERS = ('{split}', 'images/{split}', 'images', '.')
 
 
@@ -32,14 +36,16 @@ class CocoBox(NamedTuple):
 
     :param entry: which annotation, for messages.
     :param category: its name, None where its id is not among the categories.
+    :param category_id: the id itself.
     :param bbox: ``x, y, width, height`` if all is well.
-    :param region: whether it marks a region to ignore (a crowd), not one object.
+    :param region: 1 or true if it marks a region to ignore (a crowd), 0 or false for one object.
     """
 
     entry: str
     category: str | None
+    category_id: object
     bbox: object
-    region: bool
+    region: object
 
 
 class CocoFrame(NamedTuple):
@@ -49,6 +55,7 @@ class CocoFrame(NamedTuple):
     image_path: Path
     source: Path
     annotations: tuple[CocoBox, ...]
+    announced_size: tuple[int, int] | None = None
 
     def read_truth(self) -> GroundTruth:
         """
@@ -63,7 +70,13 @@ class CocoFrame(NamedTuple):
         for item in self.annotations:
             if item.category is None:
                 raise DatasetError(
-                    f'{self.source}: {item.entry}: its category_id is not among the categories'
+                    f'{self.source}: {item.entry}: its category_id {item.category_id!r} is not '
+                    f'among the categories'
+                )
+            if item.region not in (0, 1):
+                raise DatasetError(
+                    f'{self.source}: {item.entry}: expected iscrowd and ignore 0 or 1, '
+                    f'got {item.region!r}'
                 )
             x, y, width, height = _bbox(item.bbox, f'{self.source}: {item.entry}')
             names.append(DONT_CARE if item.region else item.category)
@@ -112,9 +125,13 @@ def read_frames(directory: Path, split: str, source: Path) -> list[CocoFrame]:
     """
     return [
         CocoFrame(
-            str(name.with_suffix('')), _find_image(directory, split, name, where), source, boxes
+            str(name.with_suffix('')),
+            _find_image(directory, split, name, where),
+            source,
+            boxes,
+            size,
         )
-        for name, where, boxes in _annotated(directory, source)
+        for name, where, boxes, size in _annotated(directory, source)
     ]
 
 
@@ -127,17 +144,18 @@ def read_truths(source: Path) -> list[tuple[str, GroundTruth]]:
     """
     frames = [
         CocoFrame(str(name.with_suffix('')), Path(name), source, boxes)
-        for name, _, boxes in _annotated(source.parent, source)
+        for name, _, boxes, _ in _annotated(source.parent, source)
     ]
     return [(frame.name, frame.read_truth()) for frame in frames]
 
 
 class _Annotated(NamedTuple):
-    """An image of the file: its name, the words that name its entry, its annotations."""
+    """An image of the file: its name, the words that name its entry, its annotations, its size."""
 
     name: PurePosixPath
     where: str
     boxes: tuple[CocoBox, ...]
+    size: tuple[int, int] | None
 
 
 def _annotated(directory: Path, source: Path) -> list[_Annotated]:
@@ -148,21 +166,36 @@ def _annotated(directory: Path, source: Path) -> list[_Annotated]:
     if not images:
         raise DatasetError(f'{source} names no image')
     names = {
-        _field(entry, 'id', int, where): _field(entry, 'name', str, where)
-        for where, entry in categories
+        number: _field(entry, 'name', str, where) for number, where, entry in _by_id(categories)
     }
-    boxes: dict[int, list[CocoBox]] = {
-        _field(entry, 'id', int, where): [] for where, entry in images
-    }
+    boxes: dict[int, list[CocoBox]] = {number: [] for number, _, _ in _by_id(images)}
     for where, entry in annotations:
         image = _field(entry, 'image_id', int, where)
         if image not in boxes:
             raise DatasetError(f'{where}: its image_id {image} is not among the images')
         boxes[image].append(_unchecked(entry, where.removeprefix(f'{source}: '), names))
     return [
-        _Annotated(_image_name(directory, entry, where), where, tuple(boxes[entry['id']]))
+        _Annotated(
+            _image_name(directory, entry, where), where, tuple(boxes[entry['id']]), _size(entry)
+        )
         for where, entry in images
     ]
+
+
+def _by_id(entries: _Entries) -> Iterator[tuple[int, str, dict[str, Any]]]:
+    """Give each entry by its id, which no other has."""
+    first: dict[int, str] = {}
+    for where, entry in entries:
+        number = _field(entry, 'id', int, where)
+        if number in first:
+            raise DatasetError(f'{where}: expected an id of its own, got that of {first[number]}')
+        first[number] = where
+        yield number, where, entry
+
+
+def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
+    height, width = entry.get('height'), entry.get('width')
+    return (height, width) if type(height) is type(width) is int else None
 
 
 def _read_json(source: Path) -> dict[str, Any]:
@@ -178,7 +211,7 @@ def _read_json(source: Path) -> dict[str, Any]:
     return content
 
 
-def _entries(content: dict[str, Any], key: str, source: Path) -> list[tuple[str, dict[str, Any]]]:
+def _entries(content: dict[str, Any], key: str, source: Path) -> _Entries:
     """Return the entries of a list of the file, each with the words that name it."""
     entries = content.get(key)
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
@@ -201,8 +234,9 @@ def _unchecked(entry: dict[str, Any], where: str, names: dict[int, str]) -> Coco
     return CocoBox(
         where,
         names.get(category) if isinstance(category, int) else None,
+        category,
         entry.get('bbox'),
-        bool(entry.get('iscrowd') or entry.get('ignore')),
+        entry.get('iscrowd') or entry.get('ignore') or 0,
     )
 
 

@@ -25,6 +25,10 @@ class LabelledFrame(Protocol):
     def image_path(self) -> Path:
         """Where the image lies, a JPEG or PNG."""
 
+    @property
+    def announced_size(self) -> tuple[int, int] | None:
+        """Return (height, width) as the set has them, None where it does not tell."""
+
     def read_truth(self) -> GroundTruth:
         """
         Read what is in the image.
@@ -86,6 +90,20 @@ def read_image_size(path: Path) -> tuple[int, int]:
         return announced_size(_content(path))
     except ImageDecodeError as error:
         raise DatasetError(f'{path} is not an image that can be read: {error}') from error
+
+
+def check_size(frame: LabelledFrame, size: tuple[int, int]) -> None:
+    """
+    Hold the size of a frame's image, (height, width), against what its set says.
+
+    :raises DatasetError: when they differ, since its boxes are then those of another picture.
+    """
+    if frame.announced_size not in (None, size):
+        raise DatasetError(
+            f'{frame.image_path} is {size[0]} high and {size[1]} wide, its set says '
+            f'{frame.announced_size[0]} and {frame.announced_size[1]}; an orientation in EXIF '
+            f'does not turn it'
+        )
 
 
 def _content(path: Path) -> bytes:

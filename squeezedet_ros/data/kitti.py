@@ -26,6 +26,7 @@ class KittiFrame(NamedTuple):
     name: str
     image_path: Path
     label_path: Path
+    announced_size: None = None
 
     def read_truth(self) -> GroundTruth:
         """Read the label file, as :func:`read_labels`."""
@@ -50,7 +51,8 @@ def list_frames(directory: Path, split: str) -> list[KittiFrame]:
             f'{directory} has no split {split!r}: expected {listing}; '
             f'splits present: {", ".join(present) or "none"}'
         )
-    frames = [_frame(directory, name) for name in listing.read_text().split()]
+    names = [name for line in _read_lines(listing) if (name := line.strip())]
+    frames = [_frame(directory, name) for name in names]
     if not frames:
         raise DatasetError(f'{listing} names no image')
     return frames
@@ -111,7 +113,8 @@ def read_tracking_labels(path: Path) -> dict[int, GroundTruth]:
 
 def _read_lines(path: Path) -> list[str]:
     try:
-        return path.read_text().splitlines()
+        # Some editors begin a file with a mark, which is no letter of its first word.
+        return path.read_text(encoding='utf-8-sig').splitlines()
     except UnicodeDecodeError as error:
         raise DatasetError(f'{path}: expected text, got other bytes ({error})') from error
     except OSError as error:

@@ -8,13 +8,14 @@ of others.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from squeezedet_ros.data.frames import LabelledFrame
 from squeezedet_ros.detections import Detections
-from squeezedet_ros.errors import DatasetError
+from squeezedet_ros.errors import ConfigError, DatasetError
 
 _WORDS = 16
 
@@ -41,7 +42,18 @@ def save_results(
     detections: Sequence[Detections],
     classes: Sequence[str],
 ) -> None:
-    """Write one KITTI result file for each frame, empty where nothing was seen."""
+    """
+    Write one KITTI result file for each frame, empty where nothing was seen.
+
+    :raises ConfigError: when a class has a space in its name, which a line has between its words.
+    :raises DatasetError: when two frames have one name.
+    """
+    spaced = [name for name in classes if len(name.split()) != 1]
+    if spaced:
+        raise ConfigError(f'KITTI has no name with a space for a class, got {spaced[0]!r}')
+    (name, count), *_ = Counter(frame.name for frame in frames).most_common(1) or [('', 0)]
+    if count > 1:
+        raise DatasetError(f'{count} frames would have the result file {name}.txt')
     for frame, found in zip(frames, detections, strict=True):
         path = _result_path(directory, frame)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -78,7 +90,7 @@ def read_results(path: Path, classes: Sequence[str]) -> Detections:
     """
     known = {name.lower(): label for label, name in enumerate(classes)}
     labels, numbers = [], []
-    for number, line in enumerate(path.read_text(errors='replace').splitlines(), 1):
+    for number, line in enumerate(path.read_text('utf-8-sig', 'replace').splitlines(), 1):
         words = line.split()
         if not words:
             continue

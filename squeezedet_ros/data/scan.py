@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from squeezedet_ros.data.frames import LabelledFrame
+import numpy as np
+from numpy.typing import NDArray
+from squeezedet_ros.data.frames import check_size, LabelledFrame
 from squeezedet_ros.errors import DatasetError
 from tqdm import tqdm
 
@@ -32,7 +34,7 @@ def scan_frames(
     frames: Sequence[LabelledFrame],
     *,
     strict: bool = False,
-    read: Callable[[Path], object] | None = None,
+    read: Callable[[Path], NDArray[np.uint8] | tuple[int, int]] | None = None,
 ) -> Scan:
     """
     Read the labels of every frame, with a progress bar where a person is watching.
@@ -48,7 +50,10 @@ def scan_frames(
         try:
             truth = frame.read_truth()
             if read is not None:
-                read(frame.image_path)
+                found_size = read(frame.image_path)
+                if isinstance(found_size, np.ndarray):
+                    found_size = found_size.shape[0], found_size.shape[1]
+                check_size(frame, found_size)
         except DatasetError as error:
             if strict:
                 raise

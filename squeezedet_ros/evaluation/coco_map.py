@@ -121,5 +121,6 @@ def _found_annotations(found: Detections, classes: Sequence[str]) -> Iterator[di
 
 def _geometry(box_xyxy: NDArray[np.float32]) -> dict[str, Any]:
     left, top, right, bottom = box_xyxy.astype(np.float64).tolist()
-    width, height = right - left, bottom - top
+    # Our boxes name the last pixel inside, as KITTI's labels do; COCO's end behind it.
+    width, height = right - left + 1, bottom - top + 1
     return {'bbox': [left, top, width, height], 'area': width * height}

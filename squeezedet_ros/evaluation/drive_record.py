@@ -75,7 +75,7 @@ class DriveRecord:
 
 def record_path(report: Path) -> Path:
     """Return where the record of a drive lies whose report is that JSON file."""
-    return report.with_suffix('.record.jsonl')
+    return report.with_name(report.name.removesuffix('.json') + '.record.jsonl')
 
 
 def save_record(path: Path, record: DriveRecord) -> None:

@@ -16,6 +16,7 @@ from squeezedet_ros.evaluation.average_precision import count_matches
 from squeezedet_ros.evaluation.error_analysis import BACKGROUND_OVERLAP, label_objects
 from squeezedet_ros.evaluation.kitti_matching import ALL, make_scenes
 from squeezedet_ros.visualization import (
+    cell_scale,
     contact_sheet,
     draw_detections,
     draw_truth,
@@ -131,9 +132,9 @@ def draw_frame(
     image: Image, truth: GroundTruth, found: Detections, classes: Sequence[str]
 ) -> Image:
     """Draw at the size of the sheet, so that lines and letters stay sharp."""
-    scale = CELL_WIDTH / image.shape[1]
-    height = max(1, round(image.shape[0] * scale))
-    canvas = cv2.resize(image, (CELL_WIDTH, height)).astype(np.uint8, copy=False)
+    scale = cell_scale(image, CELL_WIDTH)
+    height, width = (max(1, round(side * scale)) for side in image.shape[:2])
+    canvas = cv2.resize(image, (width, height)).astype(np.uint8, copy=False)
     tall = truth.boxes[:, 3] - truth.boxes[:, 1] > ALL.min_height
     counted = tall & (label_objects(truth, classes) >= 0)
     for rows, colour in ((~counted, NEUTRAL_COLOUR), (counted, TRUTH_COLOUR)):

@@ -13,7 +13,7 @@ from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.boxes import xyxy_to_cxcywh
 from squeezedet_ros.config import ModelConfig
 from squeezedet_ros.data.class_names import class_of
-from squeezedet_ros.data.frames import LabelledFrame, read_image
+from squeezedet_ros.data.frames import check_size, LabelledFrame, read_image
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.errors import ConfigError, DatasetError
 from squeezedet_ros.training.augmentation import modern_sample, Objects, paper_sample, Sample
@@ -89,7 +89,9 @@ class TrainingSet(Dataset[Sample]):
         for index in (*range(first, count), *range(first)):
             frame = self.frames[index]
             try:
-                return read_image(frame.image_path), frame.read_truth()
+                image = read_image(frame.image_path)
+                check_size(frame, (image.shape[0], image.shape[1]))
+                return image, frame.read_truth()
             except DatasetError as error:
                 if self._training.strict:
                     raise
@@ -196,9 +198,17 @@ def make_loader(
 def frame_weights(
     frames: Sequence[LabelledFrame], by_prefix: dict[str, float]
 ) -> NDArray[np.float64]:
-    """Return each frame's weight: that of its longest prefix, 1 where none fits."""
+    """
+    Return each frame's weight: that of its longest prefix, 1 where none fits.
+
+    :raises ConfigError: when no frame has one above 0.
+    """
     weights = []
     for frame in frames:
         fitting = [prefix for prefix in by_prefix if frame.name.startswith(prefix)]
         weights.append(by_prefix[max(fitting, key=len)] if fitting else 1.0)
+    if not any(weights):
+        raise ConfigError(
+            f'source_weights must leave a frame to draw, got 0 for all {len(frames)}'
+        )
     return np.array(weights)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import json
+import math
 from pathlib import Path
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 import cv2
 from squeezedet_ros.checkpoint import write_atomically
+from squeezedet_ros.errors import CheckpointError
 from squeezedet_ros.visualization import Image
 
 if TYPE_CHECKING:
@@ -21,12 +23,12 @@ class Evaluation(NamedTuple):
     """
     What a network is worth.
 
-    :param score: mean average precision, by which the best network is chosen.
+    :param score: mean average precision, by which the best network is chosen; None without truth.
     :param ap: average precision by class, None without truth.
     :param picture: (height, width, 3) uint8 blue, green, red: detections for people to look at.
     """
 
-    score: float
+    score: float | None
     ap: dict[str, float | None]
     picture: Image | None = None
 
@@ -52,8 +54,9 @@ class Journal:
             entries = list(_kept(read_log(out), step))
             content = ''.join(json.dumps(entry) + '\n' for entry in entries)
             write_atomically(out / LOG, content.encode())
-        scores = [entry['score'] for entry in entries if 'score' in entry]
-        self.best = max(scores, default=float('-inf'))
+        self.best = -math.inf
+        for entry in entries:
+            self._note(entry.get('score'))
 
     def open(self) -> None:
         """Make the folder and, where it is installed, begin with TensorBoard."""
@@ -71,10 +74,11 @@ class Journal:
 
     def evaluation(self, step: int, evaluation: Evaluation) -> None:
         """Write down an evaluation after ``step`` steps."""
-        self.best = max(self.best, evaluation.score)
+        self._note(evaluation.score)
         self._append({'step': step, 'score': evaluation.score, 'ap': evaluation.ap})
-        known = {name: value for name, value in evaluation.ap.items() if value is not None}
-        self._scalars('validation', {'score': evaluation.score, **known}, step)
+        values = {'score': evaluation.score, **evaluation.ap}
+        known = {name: value for name, value in values.items() if value is not None}
+        self._scalars('validation', known, step)
         if evaluation.picture is not None:
             self.picture('validation', evaluation.picture, step)
 
@@ -90,6 +94,9 @@ class Journal:
         if self._board is not None:
             self._board.close()
 
+    def _note(self, score: float | None) -> None:
+        self.best = self.best if score is None else max(self.best, score)
+
     def _append(self, entry: dict[str, Any]) -> None:
         with (self._out / LOG).open('a') as log:
             log.write(json.dumps(entry) + '\n')
@@ -101,10 +108,22 @@ class Journal:
 
 
 def read_log(out: Path) -> Iterator[dict[str, Any]]:
-    """Return the entries of a training's log; a line without its end was cut off by a stop."""
-    for line in (out / LOG).read_text().splitlines(keepends=True):
+    """
+    Return the entries of a training's log; a line without its end was cut off by a stop.
+
+    :raises CheckpointError: naming a line that is none of a log.
+    """
+    for number, line in enumerate((out / LOG).read_text().splitlines(keepends=True), 1):
         if line.endswith('\n'):
-            yield json.loads(line)
+            try:
+                entry = json.loads(line)
+            except ValueError as error:
+                raise CheckpointError(f'{out / LOG}:{number}: expected JSON: {error}') from error
+            if not (isinstance(entry, dict) and isinstance(entry.get('step'), int)):
+                raise CheckpointError(
+                    f'{out / LOG}:{number}: expected an object with a step, got {line!r}'
+                )
+            yield entry
 
 
 def _kept(entries: Iterator[dict[str, Any]], step: int) -> Iterator[dict[str, Any]]:

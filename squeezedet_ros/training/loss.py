@@ -64,7 +64,8 @@ def paper_loss(
     Return the loss of a batch by the reference.
 
     Sums over responsible anchors are divided by their number in the whole batch, taken as one
-    where there is none; the overlap that the confidence should tell carries no gradient.
+    where there is none, that over the others by the anchors of an image less that number, taken
+    as one where that is less; the overlap that the confidence should tell carries no gradient.
     Ignored anchors that are not responsible add nothing.
 
     :param anchors: (A, 4) cxcywh in network pixels.
@@ -76,7 +77,7 @@ def paper_loss(
     error = (overlap - raw.confidence_logits.sigmoid()).square()
     background = ~(responsible | targets.ignored)
     positive = (error * responsible).sum() / images * weights.confidence_positive / objects
-    share = weights.confidence_negative / (len(anchors) - objects)
+    share = weights.confidence_negative / (len(anchors) - objects).clamp(min=1)
     negative = (error * background).sum() / images * share
     shift = (raw.deltas - targets.deltas)[responsible].square().sum()
     return LossTerms(

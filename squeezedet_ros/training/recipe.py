@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+import math
 from typing import Literal
 
 from squeezedet_ros.errors import ConfigError
@@ -108,9 +109,15 @@ class TrainingConfig:
         """Return the weight of each name prefix."""
         pairs = [_split(item, 'source_weights') for item in self.source_weights]
         try:
-            return {prefix: float(weight) for prefix, weight in pairs}
+            weights = {prefix: float(weight) for prefix, weight in pairs}
         except ValueError as error:
             raise ConfigError(f'source_weights must be PREFIX=NUMBER: {error}') from error
+        if not all(0 <= weight < math.inf for weight in weights.values()):
+            raise ConfigError(
+                f'source_weights must be finite numbers of at least 0, '
+                f'got {", ".join(self.source_weights)}'
+            )
+        return weights
 
 
 _MODERN_LOSS = LossWeights(

@@ -94,7 +94,7 @@ def load_imagenet_features(network: SqueezeDet, path: Path) -> list[str]:
     Arrays are OIHW; keys are ``conv1.weight``, ``fire2.squeeze1x1.weight``, ...; every array
     of the file must find its place.
 
-    :raises CheckpointError: when the file cannot be read or an array does not fit.
+    :raises CheckpointError: when the file cannot be read, an array does not fit or is not finite.
     """
     arrays = read_weights_file(path).tensors
     state = network.state_dict()
@@ -104,5 +104,7 @@ def load_imagenet_features(network: SqueezeDet, path: Path) -> list[str]:
         if name not in state or state[name].shape != array.shape:
             expected = tuple(state[name].shape) if name in state else 'no such layer'
             raise CheckpointError(f'{path}: {key} is {tuple(array.shape)}, expected {expected}')
+        if not array.isfinite().all():
+            raise CheckpointError(f'{path}: expected finite numbers, {key} has others')
         state[name].copy_(array)
     return sorted(arrays)

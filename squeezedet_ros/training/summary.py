@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from squeezedet_ros.checkpoint import write_atomically
 from squeezedet_ros.data.frames import read_image
-from squeezedet_ros.errors import MissingPackageError
-from squeezedet_ros.training.journal import read_log
+from squeezedet_ros.errors import CheckpointError, MissingPackageError
+from squeezedet_ros.training.journal import LOG, read_log
 from squeezedet_ros.training.loss import LossTerms
 
 if TYPE_CHECKING:
@@ -51,11 +51,14 @@ def write_summary(out: Path, steps_per_epoch: float) -> Path:
     It holds everything in itself: the loss's four parts and average precision over the epochs,
     the best and the last evaluation, and the pictures.
 
+    :raises CheckpointError: when the log is damaged or tells of no step.
     :raises MissingPackageError: when matplotlib is not installed.
     """
     entries = list(read_log(out))
     steps = [entry for entry in entries if 'lr' in entry]
     evaluations = [entry for entry in entries if 'score' in entry]
+    if not steps:
+        raise CheckpointError(f'{out / LOG} tells of no step')
     curves = _curves(steps, evaluations, steps_per_epoch)
     parts = [_figure('Loss and average precision', 'png', curves)]
     for name, caption in _PICTURES.items():
@@ -97,7 +100,7 @@ def _figure(caption: str, kind: str, content: bytes) -> str:
 def _table(evaluations: Sequence[dict[str, Any]]) -> str:
     if not evaluations:
         return '<tr><td>There was no validation split.</td></tr>'
-    best = max(evaluations, key=lambda entry: float(entry['score']))
+    best = max(evaluations, key=lambda entry: -1.0 if entry['score'] is None else entry['score'])
     names = list(best['ap'])
     heading = ''.join(f'<th>{escape(name)}</th>' for name in names)
     rows = [f'<tr><th></th><th>step</th><th>mean AP</th>{heading}</tr>']

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 import json
+import math
 from pathlib import Path
 from time import perf_counter
 from typing import NoReturn
@@ -13,10 +14,11 @@ from squeezedet_ros.anchors import make_anchors
 from squeezedet_ros.boxes import cxcywh_to_xyxy
 from squeezedet_ros.checkpoint import save_checkpoint
 from squeezedet_ros.data.frames import LabelledFrame
-from squeezedet_ros.errors import ConfigError
+from squeezedet_ros.errors import ConfigError, TrainingError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
 from squeezedet_ros.preprocessing import normalize
 from squeezedet_ros.training.dataset import Batch, make_loader, TrainingSet
+from squeezedet_ros.training.digest import digest_of_labels, digest_of_weights
 from squeezedet_ros.training.distributed import ALONE, Processes
 from squeezedet_ros.training.journal import Evaluation, Journal
 from squeezedet_ros.training.loss import (
@@ -70,6 +72,7 @@ class Trainer:
 
         :param processes: that train together, each with its part of every batch.
         :raises CheckpointError: when ``out`` holds a training with other settings.
+        :raises DatasetError: when a label cannot be read.
         :raises ConfigError: when a layer to freeze is not one of the network, or the recipe does
             not go with the model's fit.
         """
@@ -95,7 +98,13 @@ class Trainer:
         self._average = AveragedWeights(self._network, training.ema_decay)
         settings = {key: value for key, value in asdict(training).items() if key not in _FREE}
         self._settings = json.dumps(
-            {'training': settings, 'model': asdict(network.config), 'frames': len(frames)}
+            {
+                'training': settings,
+                'model': asdict(network.config),
+                'frames': len(frames),
+                'labels': digest_of_labels(frames),
+                'first weights': digest_of_weights(network),
+            }
         )
         self._mean = torch.tensor(network.config.pixel_mean, device=self._device)
         self.step = 0
@@ -110,7 +119,11 @@ class Trainer:
         return self._out / 'state.safetensors'
 
     def fit(self) -> SqueezeDet:
-        """Run the steps that are left; return the network with its averaged weights."""
+        """
+        Run the steps that are left; return the network with its averaged weights.
+
+        :raises TrainingError: when the loss is no longer finite.
+        """
         training = self._training
         if self._journal:
             self._journal.open()
@@ -173,9 +186,13 @@ class Trainer:
         self._optimizer.step()
         self._average.update(self._network, self.step)
         parts = self._processes.total(torch.stack(terms).detach()).tolist()
+        named = dict(zip(LossTerms._fields, parts, strict=True))
+        if not math.isfinite(sum(parts)):
+            raise TrainingError(
+                f'step {self.step}: expected a finite loss, got {named}; see learning_rate'
+            )
         if self._journal:
             times = {'seconds': perf_counter() - start, 'waited': waited}
-            named = dict(zip(LossTerms._fields, parts, strict=True))
             rounded = {key: round(value, 5) for key, value in (times | named).items()}
             self._journal.step(self.step, {'lr': rate, **rounded})
         return float(sum(parts))
@@ -207,12 +224,15 @@ class Trainer:
         if self._evaluate is None:
             return
         evaluation = self._evaluate(network)
-        if evaluation.score > journal.best:
-            save_checkpoint(network, self._out / 'best.safetensors')
+        if evaluation.score is None:
+            tqdm.write(f'step {self.step}: no object of the validation counts, none is the best')
+        else:
+            if evaluation.score > journal.best:
+                save_checkpoint(network, self._out / 'best.safetensors')
+            tqdm.write(
+                f'step {self.step}: validation {evaluation.score:.4f} {json.dumps(evaluation.ap)}'
+            )
         journal.evaluation(self.step, evaluation)
-        tqdm.write(
-            f'step {self.step}: validation {evaluation.score:.4f} {json.dumps(evaluation.ap)}'
-        )
 
     def _save(self) -> None:
         if self._processes.leads:

@@ -38,6 +38,17 @@ _DAMAGED_PTH = (
     UnpicklingError,
     ValueError,
 )
+# What NumPy says, of headers that promise more than there is too.
+_DAMAGED_NPZ = (
+    BadZipFile,
+    EOFError,
+    MemoryError,
+    OSError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+    zlib.error,
+)
 _NPY_RECIPE = (
     "python3 -c \"import numpy; numpy.savez('weights.npz', "
     "**numpy.load('weights.npy', allow_pickle=True).item())\""
@@ -99,8 +110,9 @@ def _read_npz(path: Path) -> WeightsFile:
             raise CheckpointError(f'{path} is one array, expected an .npz with a name for each')
         with archive:
             return WeightsFile(_as_tensors(path, {name: archive[name] for name in archive}), {})
-    except (OSError, ValueError, EOFError, RuntimeError, BadZipFile, zlib.error) as error:
-        raise CheckpointError(f'{path} cannot be read as an .npz of arrays: {error}') from error
+    except _DAMAGED_NPZ as error:
+        reason = str(error) or type(error).__name__
+        raise CheckpointError(f'{path} cannot be read as an .npz of arrays: {reason}') from error
 
 
 def _refuse_npy(path: Path) -> WeightsFile:
@@ -133,11 +145,11 @@ def _read_hdf5(path: Path) -> WeightsFile:
 
 
 def _as_tensors(path: Path, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
-    wrong = [name for name, array in arrays.items() if array.dtype.kind not in 'fiub']
-    if wrong:
-        raise CheckpointError(
-            f'{path}: {wrong[0]} is of type {arrays[wrong[0]].dtype}, expected numbers'
-        )
+    for name, array in arrays.items():
+        # NumPy gives a member of another format as its bytes.
+        kind = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        if not (isinstance(kind, np.dtype) and kind.kind in 'fiub'):
+            raise CheckpointError(f'{path}: {name} is of type {kind}, expected numbers')
     return {
         name: torch.from_numpy(np.array(array, array.dtype.newbyteorder('=')))
         for name, array in arrays.items()

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+import math
 
 from squeezedet_ros.config import Architecture, ModelConfig, Padding
 from squeezedet_ros.errors import CheckpointError, ConfigError
 from squeezedet_ros.settings import setting
 from squeezedet_ros.weight_import.ports import Port
+
+# Of 256 levels; by less the weights could leave float32.
+_LEAST_STD = 1e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +37,10 @@ class ImportOptions:
     )
 
     def __post_init__(self) -> None:
-        if self.pixel_std is not None and min(self.pixel_std) <= 0:
-            raise ConfigError(f'pixel_std must be above 0, got {self.pixel_std!r}')
+        if self.pixel_std and not all(_LEAST_STD <= part < math.inf for part in self.pixel_std):
+            raise ConfigError(
+                f'pixel_std must be finite and at least {_LEAST_STD}, got {self.pixel_std!r}'
+            )
 
 
 def model_config(
