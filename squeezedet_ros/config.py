@@ -8,6 +8,7 @@ are always ``(height, width)`` in pixels.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 import json
 import re
@@ -359,14 +360,22 @@ class NodeConfig:
 
     def __post_init__(self) -> None:
         check_settings(self)
-        names = list(self.cameras)
-        wrong = [name for name in names if not _CAMERA_NAME.fullmatch(name)]
-        if wrong or len(set(names)) != len(names) or not 1 <= len(names) <= _MOST_CAMERAS:
-            raise ConfigError(
-                'cameras must be distinct topic names such as front or rig/front, of at most 100 '
-                f'letters, at most {_MOST_CAMERAS} and at least one, '
-                f'got {shown(wrong[0] if wrong else names)}'
-            )
+        check_cameras(self.cameras)
+
+
+def check_cameras(names: Sequence[str]) -> None:
+    """
+    Make sure that cameras have names that topics can begin with.
+
+    :raises ConfigError: naming the first that has not.
+    """
+    wrong = [name for name in names if not _CAMERA_NAME.fullmatch(name)]
+    if wrong or len(set(names)) != len(names) or not 1 <= len(names) <= _MOST_CAMERAS:
+        raise ConfigError(
+            'cameras must be distinct topic names such as front or rig/front, of at most 100 '
+            f'letters, at most {_MOST_CAMERAS} and at least one, '
+            f'got {shown(wrong[0] if wrong else list(names))}'
+        )
 
 
 # What makes up the parameters of the node.

@@ -164,7 +164,8 @@ def _samples(message: ImageMessage, layout: _Layout) -> NDArray[Any]:
         strides=(step, pixel, layout.bits // 8),
     )
     samples: NDArray[Any] = view.astype(view.dtype.newbyteorder('='), copy=False)
-    return samples
+    # OpenCV takes no rows that begin within a sample.
+    return samples if step % samples.itemsize == 0 else samples.copy()
 
 
 def decode_compressed(data: bytes | bytearray | memoryview | array[int]) -> Image:

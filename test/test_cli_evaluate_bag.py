@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 
 import cv2
 import numpy as np
@@ -301,6 +302,43 @@ def test_labels_of_another_drive_are_refused_before_the_network_runs(
     (tmp_path / '0.txt').write_text('')
     assert evaluate_bag(bag, weights, '--truth', tmp_path) == 2
     assert 'has labels of 1 images, the topic has 10' in error_line(capsys)
+
+
+def test_damage_moves_no_label_to_another_image(bag, data, weights, tmp_path, capsys):
+    """A bag that announces as many images as there are labels, of which some are damaged."""
+    path = tmp_path / 'torn'
+    shutil.copytree(bag, path)
+    (file,) = path.glob('*.mcap')
+    content = bytearray(file.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 50_000] = bytes(50_000)
+    file.write_bytes(content)
+    labels = data / 'training' / 'label_2'
+    assert evaluate_bag(path, weights, '--truth', labels, '--json', tmp_path / 'a.json') == 2
+    assert 'not scored: ' in (line := error_line(capsys))
+    assert f'has labels of {COUNT} images, the topic has ' in line
+    told = json.loads((tmp_path / 'a.json').read_text())['drive']
+    assert 0 < told['frames'] < COUNT
+    assert told['scored'] == 0
+
+
+@pytest.mark.parametrize(
+    ('option', 'path', 'reason'),
+    [
+        ('--json', '.', 'expected a file for --json, got the folder'),
+        ('--json', 'file/x.json', 'file is no folder'),
+        ('--report', 'file', 'expected a folder for --report'),
+        ('--out-bag', 'file/deep/bag', 'file is no folder'),
+    ],
+)
+def test_where_nothing_can_be_written_is_told_before(
+    bag, weights, tmp_path, capsys, option, path, reason
+):
+    (tmp_path / 'file').touch()
+    assert evaluate_bag(bag, weights, option, tmp_path / path) == 2
+    told, error = capsys.readouterr()
+    assert reason in error
+    assert 'frames' not in told
 
 
 def test_no_such_bag(tmp_path, weights, capsys):

@@ -52,3 +52,9 @@ def test_a_node_that_answers_nothing_has_no_rate():
 
 def test_when_nothing_was_sent_all_is_lost():
     assert Tally(0, 0, 0.0).lost == 1.0
+
+
+def test_no_rate_is_tried_that_a_soak_cannot_send():
+    rate, trials = bisect_rate(lambda _: Tally(9, 0, 0.0), 3.0, 0.01)
+    assert rate == 0.0
+    assert min(trial.rate for trial in trials) >= 0.1

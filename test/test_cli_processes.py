@@ -126,3 +126,15 @@ def test_a_request_to_end_unwinds_like_an_interrupt():
     with pytest.raises(KeyboardInterrupt), signals_as_interrupt():
         raise_in_main(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_who_was_told_to_outlive_its_terminal_does():
+    """As nohup tells it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals_as_interrupt():
+            signal.raise_signal(signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    with pytest.raises(KeyboardInterrupt), signals_as_interrupt():
+        raise_in_main(signal.SIGHUP)

@@ -1,5 +1,8 @@
 """What a detector saw, written into a bag and read back."""
 
+from dataclasses import replace
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from rosbags.interfaces import QosDurability
@@ -12,7 +15,7 @@ from squeezedet_ros.data.detection_bag import (
     read_detection_bag,
 )
 from squeezedet_ros.data.interfaces import DETECTION_2D_ARRAY
-from squeezedet_ros.data.truth_message import make_header
+from squeezedet_ros.data.truth_message import edges_of, make_header
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.errors import DatasetError
 
@@ -138,3 +141,43 @@ def test_truth_is_no_detections(tmp_path):
 def test_a_topic_of_something_else_is_refused(tmp_path):
     with pytest.raises(DatasetError, match='holds vision_msgs/msg/LabelInfo, expected'):
         read_detection_bag(write(tmp_path / 'bag'), 'front/label_info')
+
+
+def write_each(path, arrays):
+    with BagWriter(path) as bag:
+        for stamp, seen in arrays:
+            message = detections_to_message(seen, make_header(stamp, ''), CLASSES)
+            bag.write_message('a/detections', DETECTION_2D_ARRAY, stamp, message)
+        connection = bag._connections['a/detections']
+        bag._writer.write(connection, STAMP + 99, b'\0\1\0\0\xff')
+    return read_detection_bag(path)
+
+
+def test_what_cannot_be_read_is_left_out_alone_and_told(tmp_path):
+    wrong = [
+        replace(SEEN, boxes=np.full((2, 4), np.nan, np.float32)),
+        replace(SEEN, scores=np.array([np.inf, 0.1], np.float32)),
+    ]
+    arrays = [(STAMP, SEEN), *((STAMP + 1 + row, seen) for row, seen in enumerate(wrong))]
+    read = write_each(tmp_path / 'bag', arrays)
+    assert list(read.detections) == [STAMP]
+    assert [part.partition(': ')[2].partition(',')[0] for part in read.damage[:2]] == [
+        'expected a box of finite pixels',
+        'expected finite scores',
+    ]
+    assert f'at {STAMP + 99} ns cannot be read' in read.damage[2]
+
+
+def test_of_two_arrays_of_one_stamp_the_second_is_told(tmp_path):
+    read = write_each(tmp_path / 'bag', [(STAMP, SEEN), (STAMP, Detections.empty())])
+    np.testing.assert_array_equal(read.detections[STAMP].boxes, SEEN.boxes)
+    assert read.damage[0] == (
+        f'a/detections has a second array of stamp {STAMP}, which is left out'
+    )
+
+
+def test_a_box_of_an_older_vision_msgs_is_told():
+    middle = SimpleNamespace(x=1.0, y=2.0, theta=0.0)
+    box = SimpleNamespace(center=middle, size_x=3.0, size_y=4.0)
+    with pytest.raises(DatasetError, match=r'expected bbox\.center\.position of vision_msgs 4'):
+        edges_of(SimpleNamespace(bbox=box))

@@ -53,3 +53,13 @@ def test_a_frame_without_an_image_is_left_out():
     choices = [Choice(1, ''), Choice(0, '')]
     pictures = make_pictures(record, choices, lambda stamps: grey([min(stamps)]))
     assert [item.choice.frame for item in pictures] == [0]
+
+
+def test_an_image_of_one_row_can_be_shown():
+    wide = np.zeros((1, 70_000, 3), np.uint8)
+    (picture,) = make_pictures(
+        drive(frame(0, found())),
+        [Choice(0, '')],
+        lambda stamps: [(stamp, wide) for stamp in stamps],
+    )
+    assert picture.jpeg

@@ -1,5 +1,6 @@
 """Truth of a drive from where it is stated, and which image it belongs to."""
 
+from dataclasses import replace
 import json
 
 import numpy as np
@@ -8,6 +9,8 @@ from squeezedet_ros.data.bag import BagReader
 from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.drive_truth import check_count, DriveTruth, find_truth, match_truth
 from squeezedet_ros.data.ground_truth import GroundTruth
+from squeezedet_ros.data.interfaces import LABEL_INFO, typestore
+from squeezedet_ros.data.truth_message import make_header
 from squeezedet_ros.errors import DatasetError
 
 TOPIC = 'front/image_raw'
@@ -190,3 +193,50 @@ def test_a_damaged_message_is_left_out_alone(tmp_path):
     assert len(found.truths) == 3
     assert len(found.faults) == 1
     assert f'truth at {STAMP + 3} ns cannot be read' in found.faults[0]
+
+
+def write_truth(path, stamps, names, boxes=None):
+    with BagWriter(path) as writer:
+        for stamp, name in zip(stamps, names, strict=True):
+            told = truth(name) if boxes is None else replace(truth(name), boxes=boxes)
+            writer.write_ground_truth('front', stamp, told)
+        header = make_header(STAMP, '')
+        kind = typestore().types
+        names = [kind['vision_msgs/msg/VisionClass'](class_id=7, class_name='car')]
+        message = kind[LABEL_INFO](header=header, class_map=names, threshold=0.5)
+        writer.write_message('front/label_info', LABEL_INFO, STAMP, message, latched=True)
+    with BagReader(path) as reader:
+        return find_truth(reader, TOPIC, None)
+
+
+def test_a_class_that_is_a_number_has_the_name_that_label_info_gives_it(tmp_path):
+    found = write_truth(tmp_path / 'bag', [STAMP, STAMP + 1, STAMP + 2], ['7', 'Van', '8'])
+    assert names(found) == {STAMP: ('car',), STAMP + 1: ('Van',)}
+    (fault,) = found.faults
+    assert "class_id '8' is a number that no LabelInfo names" in fault
+
+
+def test_of_two_truths_of_one_stamp_the_second_is_told(tmp_path):
+    found = write_truth(tmp_path / 'bag', [STAMP, STAMP], ['Car', 'Van'])
+    assert names(found) == {STAMP: ('Car',)}
+    assert found.faults == (f'a second truth of stamp {STAMP} is left out',)
+
+
+@pytest.mark.parametrize('edge', [np.nan, np.inf, 1e30])
+def test_a_box_that_is_none_is_told(tmp_path, edge):
+    found = write_truth(tmp_path / 'bag', [STAMP], ['Car'], np.array([[1, 2, edge, 4]]))
+    assert not found.truths
+    assert 'expected a box of finite pixels' in found.faults[0]
+
+
+def test_two_images_of_one_stamp_in_coco_are_refused(tmp_path, bag):
+    images = [{'id': i, 'file_name': f'{side}/{STAMP}.png'} for i, side in enumerate('ab')]
+    content = {'images': images, 'annotations': [], 'categories': []}
+    (tmp_path / 'truth.json').write_text(json.dumps(content))
+    with pytest.raises(DatasetError, match='several images of one stamp'):
+        find_truth(bag, TOPIC, str(tmp_path / 'truth.json'))
+
+
+def test_no_such_home(bag):
+    with pytest.raises(DatasetError, match=r'no truth ~nobody-of-that-name/x: '):
+        find_truth(bag, TOPIC, '~nobody-of-that-name/x')

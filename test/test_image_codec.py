@@ -114,6 +114,17 @@ def test_planar_yuv_of_pure_blue_with_padding(encoding, chroma):
     assert np.abs(image - (255, 0, 0)).max() <= 2
 
 
+@pytest.mark.parametrize('encoding', ['rgb16', 'mono16'])
+def test_rows_may_begin_within_a_sample(encoding):
+    channels = 3 if encoding == 'rgb16' else 1
+    samples = np.arange(2 * 4 * channels, dtype='<u2').reshape(2, -1) * 257
+    step = 4 * channels * 2 + 1
+    data = b''.join(row.tobytes() + b'x' for row in samples)
+    image = decode_image(message(data, 2, 4, encoding, step))
+    expected = (samples // 257).reshape(2, 4, channels)[..., ::-1]
+    np.testing.assert_array_equal(image, np.broadcast_to(expected, (2, 4, 3)))
+
+
 def test_bgr8_is_a_view_whatever_the_step():
     source = message([1, 2, 3, 99, 99, 4, 5, 6, 99, 99], 2, 1, 'bgr8', 5)
     image = decode_image(source)

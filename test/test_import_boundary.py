@@ -23,6 +23,7 @@ LAYERS = [
         'preprocessing',
         'postprocessing',
         'shortlist',
+        'device_selection',
         'image_codec',
         'visualization',
         'tracking',

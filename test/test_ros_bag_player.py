@@ -158,3 +158,24 @@ def test_a_loop_goes_on_until_interrupted(bag, client):
         player.process.send_signal(2)
         assert player.process.wait(60) == 130
         assert 'Traceback' not in player.process.stdout.read()
+
+
+def test_damage_is_told_and_only_what_was_sent_is_counted(bag, client):
+    (file,) = bag.glob('*.mcap')
+    file.write_bytes(file.read_bytes()[:-3000])
+    images = client.collect(Image, 'front/image_raw')
+    with Player(client.domain, bag, '--topics', 'front/image_raw', '--subscribers', 1) as player:
+        client.spin_until(player.has_ended)
+        told = player.process.stdout.read()
+        assert player.process.returncode == 0
+    assert 'damaged: ' in told
+    client.spin_until(lambda: f'{len(images)} messages played' in told)
+
+
+def test_what_cannot_be_published_is_left_out_or_told(bag, client):
+    with Player(client.domain, bag, '--remap', 'front/image_raw:=bad name') as player:
+        client.spin_until(player.has_ended)
+        told = player.process.stdout.read()
+    assert player.process.returncode == 2
+    assert "front/image_raw cannot be published as 'bad name'" in told
+    assert 'Traceback' not in told

@@ -1,15 +1,17 @@
 """``squeezedet health`` as a process of its own, with the real node and without one."""
 
 import os
+from pathlib import Path
 import signal
 import subprocess
 import sys
+import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from domains import fresh_domain
 from lifecycle_msgs.msg import Transition
 import pytest
-from ros_testing import Client, NodeProcess, READY
+from ros_testing import Client, NodeProcess, READY, wait_until
 from squeezedet_ros.ros.health import level_of, statuses_of
 from std_srvs.srv import SetBool
 
@@ -92,3 +94,18 @@ def test_levels_are_words():
     levels = (b'\x00', b'\x01', b'\x02', b'\x03', b'\x09')
     words = [level_of(DiagnosticStatus(level=level)) for level in levels]
     assert words == ['ok', 'warn', 'error', 'stale', 'stale']
+
+
+def test_it_ends_when_told_to():
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'squeezedet_ros', 'health', '--patience', '600'],
+        env={**os.environ, 'ROS_DOMAIN_ID': str(fresh_domain())},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    # Once it listens: until then Python's own answer to the signal is as good.
+    wait_until(lambda: len([*Path(f'/proc/{process.pid}/task').iterdir()]) > 4)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 130
+    assert process.stderr.read() == ''

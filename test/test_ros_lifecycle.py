@@ -1,5 +1,7 @@
 """The node's states: the way through them, what they refuse, and its end."""
 
+from pathlib import Path
+import re
 import signal
 
 from diagnostic_msgs.msg import DiagnosticArray
@@ -7,7 +9,15 @@ from domains import fresh_domain
 from lifecycle_msgs.msg import Transition
 import numpy as np
 import pytest
-from ros_testing import Client, image_message, NodeProcess, outcomes, picture, READY
+from ros_testing import (
+    Client,
+    image_message,
+    NodeProcess,
+    outcomes,
+    picture,
+    READY,
+    values_of,
+)
 from safetensors.numpy import save_file
 from std_srvs.srv import SetBool
 
@@ -119,3 +129,57 @@ def test_a_signal_in_the_middle_of_work_ends_the_node_cleanly(weights, tmp_path)
         told = outcomes(statuses)
         assert told.count('detected') == len(arrays)
         assert set(told) <= {'detected', 'superseded'}
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_nothing_is_left_of_a_node_that_ended(weights, tmp_path, number):
+    """Neither its shared memory, tens of megabytes of it, nor a ghost in the graph."""
+    domain = fresh_domain()
+    settings = {'weights': str(weights), 'cameras': ['front']}
+    with NodeProcess(tmp_path / 'log', domain, **settings) as node, Client(domain) as client:
+        node.wait_for(READY)
+        client.spin_until(lambda: 'detector' in client.node.get_node_names())
+        maps = Path(f'/proc/{node.process.pid}/maps').read_text()
+        segments = {Path(path) for path in re.findall(r'/dev/shm/fast\S+', maps)}
+        own = {path for path in segments if path.stat().st_size > 1_000_000}
+        assert node.end(number) == 0
+        client.spin_until(lambda: 'detector' not in client.node.get_node_names())
+        assert own
+        # The client's own it had mapped too.
+        left = {path for path in own if path.exists()}
+        maps = Path('/proc/self/maps').read_text()
+        assert {path for path in left if str(path) not in maps} == set()
+
+
+def test_a_name_that_no_parameter_has_is_told(weights, tmp_path):
+    file = tmp_path / 'shared.yaml'
+    file.write_text('/**: {ros__parameters: {plot_prob_tresh: 0.9, gain: 3}}\n')
+    settings = {'weights': str(weights), 'autostart': False, 'use_sim_time': False}
+    options = ('--params-file', str(file))
+    with NodeProcess(tmp_path / 'log', fresh_domain(), *options, **settings) as node:
+        node.wait_for('no parameter plot_prob_tresh, did you mean plot_prob_thresh?')
+        node.wait_for('no parameter gain\n')
+        assert node.log.count('no parameter') == 2
+
+
+def test_where_ros_does_not_start_one_line_says_why(tmp_path):
+    options = ('--params-file', str(tmp_path / 'none.yaml'))
+    with NodeProcess(tmp_path / 'log', fresh_domain(), *options) as node:
+        assert node.exit_status() == 1
+        assert node.log.splitlines()[-1].startswith('detector: ROS cannot start: ')
+        assert 'none.yaml' in node.log
+        assert 'Traceback' not in node.log
+
+
+def test_a_simulated_clock_that_stands_still_is_told(weights, tmp_path):
+    domain = fresh_domain()
+    settings = {'weights': str(weights), 'cameras': ['front'], 'use_sim_time': True}
+    with NodeProcess(tmp_path / 'log', domain, **settings) as node, Client(domain) as client:
+        node.wait_for(READY)
+        _, statuses = client.outputs('front')
+        diagnostics = client.collect(DiagnosticArray, '/diagnostics')
+        client.image_publisher('front').publish(image_message(picture(), 10**18))
+        client.spin_until(lambda: statuses)
+        assert 'age' not in values_of(statuses[0].status[0])
+        told = 'use_sim_time is set, but nothing came on /clock yet'
+        client.spin_until(lambda: any(m.status[0].message == told for m in diagnostics))

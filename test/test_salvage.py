@@ -207,6 +207,84 @@ def test_a_damaged_chunk_is_told(tmp_path, chunk, told):
     assert told in damage[1]
 
 
+def with_summary(path, damaged):
+    """Write a bag of a few chunks with checksums and a summary, and damage some of the chunks."""
+    write(path, count=300)
+    file = storage_file(path)
+    content, place, number = bytearray(file.read_bytes()), 8, 0
+    while place < len(content) - 8:
+        kind, length = struct.unpack_from('<BQ', content, place)
+        if kind == 6:
+            body = place + 9 + 28
+            (name,) = struct.unpack_from('<I', content, body)
+            records = slice(body + 4 + name + 8, place + 9 + length)
+            struct.pack_into('<I', content, place + 9 + 24, crc32(content[records]))
+            if number in damaged:
+                content[records.stop - 100] ^= 0xFF
+            number += 1
+        place += 9 + length
+    file.write_bytes(content)
+    return path, number
+
+
+@pytest.mark.parametrize('place', [0, -1])
+def test_a_damaged_chunk_costs_no_other(tmp_path, place):
+    """What is on a channel may be told in the first chunk alone, and in the summary."""
+    _, chunks = with_summary(tmp_path / 'whole', set())
+    path, _ = with_summary(tmp_path / 'bag', {place % chunks})
+    with open_bag(path) as bag:
+        stamps = [frame.stamp_ns - STAMP for frame in read_frames(bag, 'front/image_raw')]
+        assert 'checksum' in bag.damage[0]
+    assert chunks > 2
+    assert 300 - 300 // chunks - 30 < len(stamps) < 300
+    assert stamps == sorted(set(stamps))
+    assert (stamps[0], stamps[-1] == 299) == ((0, False) if place else (300 - len(stamps), True))
+
+
+def test_of_messages_of_one_time_none_is_lost_after_damage(tmp_path):
+    with BagWriter(tmp_path / 'bag') as bag:
+        for index in range(40):
+            bag.write_image('front', STAMP + index // 4, picture(index))
+    with open_bag(tmp_path / 'bag') as bag:
+        whole = list(bag.messages())
+        assert not bag.damage
+        reads = bag._reader.messages
+
+        def torn(connections):
+            """Give what is in the bag up to the middle of four that have one time."""
+            for number, row in enumerate(reads(connections)):
+                if number == 18:
+                    raise ValueError('torn')
+                yield row
+
+        bag._reader.messages = torn
+        assert list(bag.messages()) == whole
+        assert 'torn' in bag.damage[0]
+
+
+def test_what_is_announced_and_not_there_is_told(tmp_path):
+    path = write(tmp_path / 'bag', count=12)
+    metadata = path / 'metadata.yaml'
+    metadata.write_text(metadata.read_text().replace('message_count: 12', 'message_count: 13'))
+    with open_bag(path) as bag:
+        assert len(list(bag.messages(['front/image_raw']))) == 12
+        (damage,) = bag.damage
+        assert '13 messages of front/image_raw are announced, 12 can be read' in damage
+        list(bag.messages())
+        assert len(bag.damage) == 1
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+def test_one_file_of_a_bag_with_compressed_messages(tmp_path, storage):
+    file = storage_file(write_packed(tmp_path / 'bag', storage, 'MESSAGE', count=3))
+    with open_bag(file) as bag:
+        for index, (stamp, image) in enumerate(bag.images('front/image_raw')):
+            assert stamp == STAMP + index
+            np.testing.assert_array_equal(image, picture(index))
+        assert index == 2
+        assert bag.damage == []
+
+
 def test_the_log_beside_a_database_is_read(tmp_path):
     """A recorder that was killed leaves its newest rows there."""
     path = write(tmp_path / 'bag', storage='sqlite3')

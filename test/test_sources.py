@@ -15,7 +15,7 @@ from squeezedet_ros.data.sources import (
     video_source,
     write_bag,
 )
-from squeezedet_ros.errors import DatasetError
+from squeezedet_ros.errors import ConfigError, DatasetError
 
 SECOND = 1_000_000_000
 
@@ -159,3 +159,11 @@ def test_a_bag_of_a_folder_holds_its_images(tmp_path):
     with BagReader(tmp_path / 'bag') as bag:
         assert list(bag.topics) == ['front/image_raw']
         assert [image[0, 0, 0] for _, image in bag.images('front/image_raw')] == [0, 10]
+
+
+@pytest.mark.parametrize('camera', ['front camera', '', 'a//b', '1st'])
+def test_a_camera_that_no_topic_can_be_named_by_is_refused(tmp_path, camera):
+    folder = save_images(tmp_path / 'images', ['0.png'])
+    with pytest.raises(ConfigError, match='cameras must be distinct topic names'):
+        write_bag(tmp_path / 'bag', folder_source(folder).frames, camera)
+    assert not (tmp_path / 'bag').exists()

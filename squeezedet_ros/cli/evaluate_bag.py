@@ -30,7 +30,7 @@ from squeezedet_ros.cli.processes import signals_as_interrupt
 from squeezedet_ros.config import EngineConfig, SelectionConfig
 from squeezedet_ros.data.bag import Bag
 from squeezedet_ros.data.bag_writer import STORAGES
-from squeezedet_ros.data.drive_truth import check_count, find_truth
+from squeezedet_ros.data.drive_truth import check_count, DriveTruth, find_truth
 from squeezedet_ros.data.interfaces import COMPRESSED_IMAGE
 from squeezedet_ros.data.salvage import open_bag
 from squeezedet_ros.detector import Detector
@@ -149,8 +149,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     configs = _read_configs(arguments)
-    if arguments.out_bag is not None and arguments.out_bag.exists():
-        raise DatasetError(f'cannot write bag: {arguments.out_bag} exists already')
+    _check_outputs(arguments)
     aliases = TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
     with open_bag(arguments.bag) as bag:
         topic = bag.find_image_topic(arguments.topic)
@@ -159,7 +158,8 @@ def _run(arguments: argparse.Namespace) -> int:
             check_count(truth, bag.topics[topic].messages)
         watch = _watch_node if arguments.through_node else _watch
         record = watch(arguments, bag, topic, configs)
-        if truth is not None:
+        misplaced = truth is not None and _misplaced(truth, record)
+        if truth is not None and not misplaced:
             record = add_truth(record, truth, aliases, configs.drive.truth_tolerance)
         report = _evaluate(record, configs)
         if arguments.sweep:
@@ -176,9 +176,38 @@ def _run(arguments: argparse.Namespace) -> int:
             )
         if arguments.report:
             _write_page(arguments.report, record, report, bag)
+    if misplaced:
+        raise DatasetError(misplaced)
     if truth is not None and not report['drive']['scored']:
         raise DatasetError(f'no image of /{topic} has truth in {truth.source}')
     return 0
+
+
+def _check_outputs(arguments: argparse.Namespace) -> None:
+    """Find out now, not after the drive, where nothing can be written."""
+    if arguments.out_bag is not None and arguments.out_bag.exists():
+        raise DatasetError(f'cannot write bag: {arguments.out_bag} exists already')
+    if arguments.json is not None and arguments.json.is_dir():
+        raise DatasetError(f'expected a file for --json, got the folder {arguments.json}')
+    if (
+        arguments.report is not None
+        and arguments.report.exists()
+        and not arguments.report.is_dir()
+    ):
+        raise DatasetError(f'expected a folder for --report, got {arguments.report}')
+    for path in (arguments.out_bag, arguments.json, arguments.report):
+        file = next((above for above in path.parents if above.exists()), None) if path else None
+        if file is not None and not file.is_dir():
+            raise DatasetError(f'cannot write {path}: {file} is no folder')
+
+
+def _misplaced(truth: DriveTruth, record: DriveRecord) -> str:
+    """Return why truth that goes by order cannot be used, where damage has taken images away."""
+    try:
+        check_count(truth, len(record.frames))
+    except DatasetError as error:
+        return f'not scored: {error}'
+    return ''
 
 
 def _read_configs(arguments: argparse.Namespace) -> _Configs:

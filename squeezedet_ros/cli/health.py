@@ -6,6 +6,8 @@ import argparse
 from importlib import import_module
 
 from squeezedet_ros.cli.make_bag import positive
+from squeezedet_ros.cli.play_bag import INTERRUPTED
+from squeezedet_ros.cli.processes import signals_as_interrupt
 from squeezedet_ros.contract import NODE
 from squeezedet_ros.errors import SqueezeDetError
 
@@ -38,7 +40,11 @@ def run(arguments: argparse.Namespace) -> int:
         health = import_module('squeezedet_ros.ros.health')
     except ImportError as error:
         raise SqueezeDetError(f'hearing a node needs ROS 2: {error}') from error
-    heard = health.hear(arguments.node, arguments.patience)
+    try:
+        with signals_as_interrupt():
+            heard = health.hear(arguments.node, arguments.patience)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     if not heard:
         print(f'nothing heard of {arguments.node} within {arguments.patience:g} s')
         return 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,9 @@ from squeezedet_ros.cli.soak_report import MINUTE_S, SoakBooks, Tally
 from squeezedet_ros.config import EngineConfig
 from squeezedet_ros.settings import check_settings, setting
 
+LEAST_RATE, MOST_RATE = next(
+    item.metadata['bounds'] for item in fields(SoakConfig) if item.name == 'rate'
+)
 _TOLERANCE = 0.03
 _ABOVE = 1.5
 # What else a machine does can spoil one.
@@ -59,8 +62,7 @@ def bisect_rate(
     :returns: 0 where none is carried.
     """
     low, high, trials = 0.0, most, []
-    while high - low > _TOLERANCE * most:
-        rate = (low + high) / 2
+    while high - low > _TOLERANCE * most and (rate := (low + high) / 2) >= LEAST_RATE:
         for _ in range(_ATTEMPTS):
             trials.append(Trial(rate, attempt(rate)))
             if trials[-1].tally.lost < most_lost or not trials[-1].tally.lost:
@@ -106,7 +108,8 @@ def search_node_rate(
         return tally
 
     with signals_as_interrupt():
-        rate, trials = bisect_rate(attempt, _ABOVE * frames_per_second, config.most_lost)
+        most = min(_ABOVE * frames_per_second, MOST_RATE)
+        rate, trials = bisect_rate(attempt, most, config.most_lost)
     return {
         'rate': rate,
         'most_lost': config.most_lost,

@@ -6,6 +6,7 @@ import argparse
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
+import sys
 
 from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.cli.processes import signals_as_interrupt
@@ -55,5 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
                 played = player.play_bag(bag, arguments.topics, names, config, times)
         except KeyboardInterrupt:
             return INTERRUPTED
+        finally:
+            for damage in bag.damage:
+                print(f'damaged: {damage}', file=sys.stderr)
     print(f'{played} messages played')
     return 0

@@ -24,7 +24,7 @@ from squeezedet_ros.data.interfaces import (
     Message,
     typestore,
 )
-from squeezedet_ros.data.packing import UNPACK_ERRORS
+from squeezedet_ros.data.packing import plain_cdr, UNPACK_ERRORS
 from squeezedet_ros.data.truth_message import (
     stamp_of,
     truth_from_message,
@@ -269,7 +269,8 @@ class BagReader(Bag):
         try:
             for connection, recorded_ns, data in self._reader.messages(chosen):
                 topic = connection.topic.lstrip('/')
-                yield RawMessage(topic, connection.msgtype, recorded_ns, data)
+                # Of a file without its metadata.yaml the reader does not know of it.
+                yield RawMessage(topic, connection.msgtype, recorded_ns, plain_cdr(data))
         except _READ_ERRORS as error:
             raise self._unreadable(error) from error
 

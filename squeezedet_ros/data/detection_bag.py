@@ -11,6 +11,7 @@ as it is.
 from __future__ import annotations
 
 from collections.abc import Sequence
+import math
 from pathlib import Path
 from typing import NamedTuple
 
@@ -68,6 +69,10 @@ def detections_to_message(detections: Detections, header: Message, ids: Sequence
     return typestore().types[DETECTION_2D_ARRAY](header=header, detections=items)
 
 
+class UnnamedClassError(DatasetError):
+    """A class is a number that nothing names."""
+
+
 class ClassIds:
     """
     What the ``class_id`` of detections means: a name, or a number that a LabelInfo names.
@@ -83,13 +88,13 @@ class ClassIds:
         """
         Return the label of a class.
 
-        :raises DatasetError: for a number that nothing names.
+        :raises UnnamedClassError: for a number that nothing names.
         """
         name = class_id if class_id in self.names else self._numbers.get(class_id, class_id)
         if name not in self.names:
             if name.isdecimal():
                 known = ', '.join(self.names) or 'nothing'
-                raise DatasetError(
+                raise UnnamedClassError(
                     f'class_id {name!r} is a number that no LabelInfo names (it names {known})'
                 )
             self.names.append(name)
@@ -100,11 +105,15 @@ def detections_from_message(message: Message, class_ids: ClassIds) -> Detections
     """
     Return what a Detection2DArray states, by the first hypothesis of each detection.
 
-    :raises DatasetError: for a class that is a number which nothing names.
+    :raises DatasetError: for a class that is a number which nothing names, and for boxes and
+        scores that are none.
     """
     rows = [
         (item.results[0].hypothesis, edges_of(item)) for item in message.detections if item.results
     ]
+    wrong = [row.score for row, _ in rows if not math.isfinite(row.score)]
+    if wrong:
+        raise DatasetError(f'expected finite scores, got {wrong[0]}')
     # Stable, so that what the node publishes keeps its order.
     rows.sort(key=lambda row: -float(row[0].score))
     labels = [class_ids.label(str(hypothesis.class_id)) for hypothesis, _ in rows]
@@ -178,16 +187,24 @@ def read_detection_bag(path: Path, topic: str | None = None) -> DetectionBag:
     """
     with open_bag(path) as bag:
         name = _find_topic(bag, path, topic)
-        numbers, threshold = _read_label_info(bag, name)
+        camera = name.removesuffix(_UNFILTERED).removesuffix(_PUBLISHED)
+        numbers, threshold = read_label_info(bag, camera)
         class_ids = ClassIds(numbers)
-        detections = {}
+        detections: dict[int, Detections] = {}
+        faults = []
         for raw in bag.messages([name]):
-            message = bag.decode(raw)
             try:
-                detections[stamp_of(message)] = detections_from_message(message, class_ids)
-            except DatasetError as error:
+                message = bag.decode(raw)
+                stamp, found = stamp_of(message), detections_from_message(message, class_ids)
+            except UnnamedClassError as error:
                 raise DatasetError(f'{path}: {name} at {raw.recorded_ns} ns: {error}') from error
-        damage = tuple(bag.damage)
+            except DatasetError as error:
+                faults.append(f'{name} at {raw.recorded_ns} ns cannot be read: {error}')
+                continue
+            if stamp in detections:
+                faults.append(f'{name} has a second array of stamp {stamp}, which is left out')
+            detections.setdefault(stamp, found)
+        damage = (*bag.damage, *faults)
     return DetectionBag(name, tuple(class_ids.names), threshold, detections, damage)
 
 
@@ -212,9 +229,8 @@ def _find_topic(bag: Bag, path: Path, wanted: str | None) -> str:
     )
 
 
-def _read_label_info(bag: Bag, topic: str) -> tuple[dict[int, str], float | None]:
+def read_label_info(bag: Bag, camera: str) -> tuple[dict[int, str], float | None]:
     """Return the last that is said of a camera: names by number, and the least probability."""
-    camera = topic.removesuffix(_UNFILTERED).removesuffix(_PUBLISHED)
     name = f'{camera}{_LABELS}'
     if name not in bag.topics or bag.topics[name].type != LABEL_INFO:
         return {}, None

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from squeezedet_ros.data.bag import Bag
 from squeezedet_ros.data.bag_names import truth_topic
 from squeezedet_ros.data.coco import read_truths
+from squeezedet_ros.data.detection_bag import ClassIds, read_label_info
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.data.interfaces import DETECTION_2D_ARRAY
 from squeezedet_ros.data.kitti import read_labels, read_tracking_labels
@@ -78,7 +79,10 @@ def find_truth(bag: Bag, topic: str, wanted: str | None) -> DriveTruth | None:
         return _topic(bag, name)
     if wanted is None:
         return None
-    path = Path(wanted).expanduser()
+    try:
+        path = Path(wanted).expanduser()
+    except RuntimeError as error:
+        raise DatasetError(f'no truth {wanted}: {error}') from error
     if path.is_dir():
         return _label_folder(path)
     if path.is_file():
@@ -153,13 +157,22 @@ def _topic(bag: Bag, name: str) -> DriveTruth:
         raise DatasetError(f'/{name} holds {kind}, expected {DETECTION_2D_ARRAY} as truth')
     truths: dict[int, GroundTruth] = {}
     faults = []
+    class_ids = ClassIds(read_label_info(bag, name.rpartition('/')[0])[0])
+
+    def name_of(class_id: str) -> str:
+        return class_ids.names[class_ids.label(class_id)]
+
     try:
         for message in bag.messages([name]):
             try:
                 decoded = bag.decode(message)
-                truths[stamp_of(decoded)] = truth_from_message(decoded)
-            except (DatasetError, AttributeError) as error:
+                stamp, truth = stamp_of(decoded), truth_from_message(decoded, name_of)
+            except DatasetError as error:
                 faults.append(f'truth at {message.recorded_ns} ns cannot be read: {error}')
+                continue
+            if stamp in truths:
+                faults.append(f'a second truth of stamp {stamp} is left out')
+            truths.setdefault(stamp, truth)
     except DatasetError as error:
         faults.append(f'truth on /{name} ends early: {error}')
     return DriveTruth(f'/{name}', 'stamp', truths, faults=tuple(faults))
@@ -187,6 +200,8 @@ def _tracking(path: Path) -> DriveTruth:
 def _by_name(path: Path, names: list[str], truths: list[GroundTruth]) -> DriveTruth:
     if all(map(_is_stamp, names)):
         keys: Sequence[int] = [int(name) for name in names]
+        if len(set(keys)) < len(keys):
+            raise DatasetError(f'{path} has several images of one stamp, expected one of each')
         return DriveTruth(str(path), 'stamp', dict(zip(keys, truths, strict=True)))
     return DriveTruth(str(path), 'order', dict(enumerate(truths)))
 

@@ -35,6 +35,16 @@ def unpack(data: bytes, compression: str = 'zstd') -> bytes:
     return data
 
 
+def plain_cdr(data: bytes) -> bytes:
+    """
+    Return the CDR of a message, unpacked where the bag has its messages compressed one by one.
+
+    :raises UNPACK_ERRORS: for damaged data.
+    """
+    # CDR never begins so.
+    return unpack(data) if data.startswith(ZSTD_MAGIC) else data
+
+
 def unpack_file(source: Path, target: Path) -> None:
     """
     Write what was packed as zstd, as much of it as the file holds.

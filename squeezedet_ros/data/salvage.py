@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from squeezedet_ros.data.bag import Bag, BagReader, DECODE_ERRORS, RawMessage, Topic
 from squeezedet_ros.data.interfaces import Message, typestore
-from squeezedet_ros.data.packing import unpack, UNPACK_ERRORS, unpack_file, ZSTD_MAGIC
+from squeezedet_ros.data.packing import plain_cdr, UNPACK_ERRORS, unpack_file
 from squeezedet_ros.data.salvage_mcap import read_mcap
 from squeezedet_ros.data.salvage_sqlite import read_sqlite
 from squeezedet_ros.data.sources import natural_order
@@ -54,18 +54,34 @@ class _ResumingReader(BagReader):
     def messages(self, topics: Collection[str] = ()) -> Iterator[RawMessage]:
         """Return the messages of some topics, or of all, as :meth:`Bag.messages`."""
         names = [self.known_topic(topic) for topic in topics]
-        last = -1
+        given: Counter[tuple[str, int]] = Counter()
         try:
             for message in super().messages(names):
-                last = message.recorded_ns
+                given[message.topic, message.recorded_ns] += 1
                 yield message
         except DatasetError as error:
-            if str(error) not in self.damage:
-                self.damage.append(str(error))
-            yield from self._rest(names, last, error)
+            self._tell(str(error))
+            yield from self._rest(names, given, error)
+            return
+        self._tell_missing(Counter(topic for topic, _ in given.elements()), names)
 
-    def _rest(self, names: list[str], last: int, error: DatasetError) -> Iterator[RawMessage]:
-        """Return what was recorded later than the last message before the damage."""
+    def _tell(self, damage: str) -> None:
+        if damage not in self.damage:
+            self.damage.append(damage)
+
+    def _tell_missing(self, read: Counter[str], names: list[str]) -> None:
+        """Tell of messages that are announced and not there, without anything else being wrong."""
+        for name, topic in self.topics.items():
+            if read[name] < topic.messages and (not names or name in names):
+                self._tell(
+                    f'{self._path}: {topic.messages} messages of {name} are announced, '
+                    f'{read[name]} can be read'
+                )
+
+    def _rest(
+        self, names: list[str], given: Counter[tuple[str, int]], error: DatasetError
+    ) -> Iterator[RawMessage]:
+        """Return what was not given before the damage."""
         with ExitStack() as stack:
             try:
                 salvage = stack.enter_context(SalvageReader(self._path, error))
@@ -74,7 +90,9 @@ class _ResumingReader(BagReader):
             present = [name for name in names if name in salvage.topics]
             if present or not names:
                 for message in salvage.messages(present):
-                    if message.recorded_ns > last:
+                    if given[message.topic, message.recorded_ns]:
+                        given[message.topic, message.recorded_ns] -= 1
+                    else:
                         yield message
 
 
@@ -138,14 +156,10 @@ class SalvageReader(Bag):
     def _all(self, damage: list[str]) -> Iterator[RawMessage]:
         for file in self._files:
             for message in _READERS[file.suffix](file, damage):
-                if message.data.startswith(ZSTD_MAGIC):
-                    # CDR never begins so: the bag has its messages compressed one by one.
-                    try:
-                        message = message._replace(data=unpack(message.data))
-                    except UNPACK_ERRORS as error:
-                        damage.append(f'{file}: a message is damaged: {error}')
-                        continue
-                yield message
+                try:
+                    yield message._replace(data=plain_cdr(message.data))
+                except UNPACK_ERRORS as error:
+                    damage.append(f'{file}: a message is damaged: {error}')
 
     def _plain(self, file: Path, stack: ExitStack) -> Path:
         """Return the file, unpacked as far as it goes where it is compressed as a whole."""

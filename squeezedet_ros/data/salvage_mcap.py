@@ -1,8 +1,9 @@
 """
 Messages of an MCAP file that may end anywhere, by mcap.dev/spec.
 
-Records are read in their order from the first byte; indexes and the footer are not needed. Of a
-chunk that is cut short its beginning is read.
+Records are read in their order from the first byte; indexes and the footer are not needed. Where
+they are there, they tell what a damaged chunk may have been the only one to tell: what is on which
+channel. Of a chunk that is cut short its beginning is read.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ _MAGIC = b'\x89MCAP0\r\n'
 _HEAD = struct.Struct('<BQ')
 _SCHEMA, _CHANNEL, _MESSAGE, _CHUNK, _DATA_END = 3, 4, 5, 6, 15
 _MESSAGE_HEAD = struct.Struct('<HIQQ')
+# Its head and where the summary begins; after that come another place, a checksum and the magic.
+_FOOTER_KIND, _FOOTER = 2, struct.Struct('<BQQ')
+_FOOTER_BYTES = _FOOTER.size + 12 + len(_MAGIC)
 _CHUNK_HEAD = struct.Struct('<QQQI')
 # Writers close a chunk after some MiB; what announces far more is damage.
 _MOST_BYTES = 1 << 30
@@ -46,8 +50,12 @@ def read_mcap(path: Path, damage: list[str]) -> Iterator[RawMessage]:
         if file.read(len(_MAGIC)) != _MAGIC:
             damage.append(f'{path} does not begin as an MCAP file')
             return
+        size = path.stat().st_size
+        found = _Messages(path, damage)
+        found.learn(file, size)
+        file.seek(len(_MAGIC))
         try:
-            yield from _Messages(path, damage).read(file, path.stat().st_size)
+            yield from found.read(file, size)
         except _RECORD_ERRORS as error:
             damage.append(f'{path}: damaged record before byte {file.tell()}: {error!r}')
 
@@ -61,6 +69,29 @@ class _Messages:
         self._schemas: dict[int, str] = {}
         self._channels: dict[int, tuple[str, str]] = {}
 
+    def learn(self, file: BinaryIO, size: int) -> None:
+        """Take schemas and channels from the copies that a file has at its end, if it has one."""
+        file.seek(max(0, size - _FOOTER_BYTES))
+        try:
+            kind, _, start = _FOOTER.unpack_from(file.read(_FOOTER_BYTES))
+            if kind != _FOOTER_KIND or not 0 < start < size:
+                return
+            file.seek(start)
+            for kind, content, whole in _records(file, size):
+                if not whole or kind == _FOOTER_KIND:
+                    return
+                self._note(kind, content)
+        except _RECORD_ERRORS:
+            # What of it is whole has been noted, and the records themselves come next.
+            return
+
+    def _note(self, kind: int, content: bytes) -> None:
+        if kind == _SCHEMA:
+            self._schemas[_number(content, 0)] = _text(content, 2)[0]
+        elif kind == _CHANNEL:
+            topic = _text(content, 4)[0].lstrip('/')
+            self._channels[_number(content, 0)] = topic, self._schemas[_number(content, 2)]
+
     def read(self, stream: BinaryIO, size: int, *, nested: bool = False) -> Iterator[RawMessage]:
         for kind, content, whole in _records(stream, size):
             if not (whole or nested):
@@ -69,11 +100,8 @@ class _Messages:
                 yield from self._read_chunk(content, whole)
             elif not whole:
                 return
-            elif kind == _SCHEMA:
-                self._schemas[_number(content, 0)] = _text(content, 2)[0]
-            elif kind == _CHANNEL:
-                topic = _text(content, 4)[0].lstrip('/')
-                self._channels[_number(content, 0)] = topic, self._schemas[_number(content, 2)]
+            elif kind in (_SCHEMA, _CHANNEL):
+                self._note(kind, content)
             elif kind == _MESSAGE:
                 channel, _, recorded_ns, _ = _MESSAGE_HEAD.unpack_from(content)
                 data = content[_MESSAGE_HEAD.size :]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from squeezedet_ros.config import check_cameras
 from squeezedet_ros.data.bag_writer import BagWriter, Storage
 from squeezedet_ros.data.frames import list_frames, read_image
 from squeezedet_ros.data.ground_truth import GroundTruth
@@ -183,9 +184,11 @@ def write_bag(
     Write frames and their truth as a rosbag2.
 
     :returns: the number of frames written.
+    :raises ConfigError: when no topic can have the camera's name.
     :raises DatasetError: when the bag is there already, or a frame cannot be read; nothing of it
         is left behind then.
     """
+    check_cameras([camera])
     written = 0
     with BagWriter(path, storage) as bag:
         for frame in frames:

@@ -9,12 +9,13 @@ not say is unknown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import re
 
 import numpy as np
-from squeezedet_ros.data.ground_truth import GroundTruth, UNKNOWN
+from squeezedet_ros.data.ground_truth import GroundTruth, LEAST_ABSURD, UNKNOWN
 from squeezedet_ros.data.interfaces import DETECTION_2D_ARRAY, Message, typestore
+from squeezedet_ros.errors import DatasetError
 
 NANOSECONDS = 1_000_000_000
 _ATTRIBUTES = re.compile(r'\b(truncated|occluded)=(-?\d+(?:\.\d+)?)')
@@ -88,20 +89,37 @@ def _box(edges_xyxy: Sequence[float]) -> Message:
 
 
 def edges_of(detection: Message) -> list[float]:
-    """Return the box of a Detection2D as ``x0, y0, x1, y1``."""
-    centre, box = detection.bbox.center.position, detection.bbox
+    """
+    Return the box of a Detection2D as ``x0, y0, x1, y1``.
+
+    :raises DatasetError: for one of an older vision_msgs, or of numbers that are not finite.
+    """
+    box = detection.bbox
+    centre = getattr(box.center, 'position', None)
+    if centre is None:
+        raise DatasetError('expected bbox.center.position of vision_msgs 4, got an older message')
     x0, y0 = centre.x - box.size_x / 2, centre.y - box.size_y / 2
-    return [x0, y0, x0 + box.size_x, y0 + box.size_y]
+    edges = [x0, y0, x0 + box.size_x, y0 + box.size_y]
+    if not all(abs(edge) < LEAST_ABSURD for edge in edges):
+        raise DatasetError(f'expected a box of finite pixels, got {edges}')
+    return edges
 
 
-def truth_from_message(message: Message) -> GroundTruth:
-    """Return what a Detection2DArray states, by the first hypothesis of each detection."""
+def truth_from_message(
+    message: Message, name_of: Callable[[str], str] = lambda class_id: class_id
+) -> GroundTruth:
+    """
+    Return what a Detection2DArray states, by the first hypothesis of each detection.
+
+    :param name_of: of a ``class_id``.
+    :raises DatasetError: as :func:`edges_of`.
+    """
     boxes, names, attributes = [], [], []
     for detection in message.detections:
         if not detection.results:
             continue
         boxes.append(edges_of(detection))
-        names.append(str(detection.results[0].hypothesis.class_id))
+        names.append(name_of(str(detection.results[0].hypothesis.class_id)))
         said = {key: float(value) for key, value in _ATTRIBUTES.findall(detection.id)}
         attributes.append((said.get('truncated', UNKNOWN), said.get('occluded', UNKNOWN)))
     columns = np.array(attributes, np.float32).reshape(-1, 2)

@@ -129,6 +129,7 @@ def _rounded(boxes: NDArray[np.float32]) -> list[list[float]]:
 def _jpeg(image: Image) -> str:
     """Return an image no wider than a page can show."""
     scale = min(1.0, _WIDEST / image.shape[1])
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    size = max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     _, content = cv2.imencode('.jpg', small, (cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY))
     return b64encode(content.tobytes()).decode()

@@ -16,10 +16,10 @@ from typing import TextIO
 from diagnostic_msgs.msg import DiagnosticArray
 import rclpy
 from rclpy.duration import Duration
+from rclpy.exceptions import InvalidTopicNameException
 from rclpy.node import Node
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 from rosgraph_msgs.msg import Clock
 from squeezedet_ros.data.bag import Bag, RawMessage, Topic
 from squeezedet_ros.data.bag_names import image_topic
@@ -32,6 +32,7 @@ from squeezedet_ros.data.playback import (
 )
 from squeezedet_ros.data.truth_message import NANOSECONDS
 from squeezedet_ros.errors import DatasetError
+from squeezedet_ros.ros.startup import start_ros
 
 _DEPTH = 10
 _CLOCK_PERIOD = 0.025
@@ -70,9 +71,9 @@ class BagPlayer(Node):
                 self._listen_to(camera)
 
     def _add_topic(self, name: str, published: str, topic: Topic) -> None:
-        package, _, message = topic.type.split('/')
+        package, _, message = topic.type.partition('/')
         try:
-            kind = getattr(import_module(f'{package}.msg'), message)
+            kind = getattr(import_module(f'{package}.msg'), message.removeprefix('msg/'))
         except (ImportError, AttributeError):
             self.get_logger().warning(f'{name} is left out: {topic.type} is not installed')
             return
@@ -82,7 +83,10 @@ class BagPlayer(Node):
         qos = QoSProfile(
             depth=_DEPTH, reliability=ReliabilityPolicy.RELIABLE, durability=durability
         )
-        self._sinks[name] = self.create_publisher(kind, published, qos)
+        try:
+            self._sinks[name] = self.create_publisher(kind, published, qos)
+        except InvalidTopicNameException as error:
+            raise PlaybackError(f'{name} cannot be published as {published!r}: {error}') from error
         for compressed in (False, True):
             camera = published.removesuffix(image_topic('', compressed=compressed))
             if camera != published:
@@ -125,14 +129,15 @@ class BagPlayer(Node):
         """Take the next message for the first one."""
         self._pace = Pace(self._config.rate)
 
-    def play(self, message: RawMessage) -> None:
+    def play(self, message: RawMessage) -> bool:
         """
         Publish a message when it is due and its camera has answered for earlier images.
 
+        :returns: whether its topic is published at all.
         :raises PlaybackError: when no answer comes in time.
         """
         if message.topic not in self._sinks:
-            return
+            return False
         self._sleep_until(self._pace.due(message.recorded_ns, monotonic()), message.recorded_ns)
         camera = self._camera_of.get(message.topic)
         if self._config.in_flight and camera is not None:
@@ -146,6 +151,7 @@ class BagPlayer(Node):
         if self._times is not None:
             sending = Sending(message.topic, message.recorded_ns, sent_ns)
             self._times.write(json.dumps(sending._asdict()) + '\n')
+        return True
 
     def _sleep_until(self, due: float, recorded_ns: int) -> None:
         """Spin until then; the clock runs on towards the time of the message that is due."""
@@ -195,13 +201,14 @@ def play_bag(
     :param times: where to write when each message was sent, for ``read_sendings``.
     :returns: the number of messages that were played.
     :raises PlaybackError: when nobody listens or answers.
+    :raises RosStartError: where ROS does not start.
     :raises DatasetError: when a topic is not in the bag, or it is damaged.
     """
     present = bag.topics
     for name in names:
         bag.known_topic(name)
     chosen = [bag.known_topic(topic) for topic in topics] or sorted(present)
-    rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
+    start_ros([])
     player = BagPlayer({name: present[name] for name in chosen}, names, config, times)
     try:
         return _play(bag, player, chosen, config)
@@ -217,8 +224,7 @@ def _play(bag: Bag, player: BagPlayer, topics: list[str], config: PlaybackConfig
         player.rewind()
         try:
             for message in excerpt(bag.messages(topics), config):
-                player.play(message)
-                played += 1
+                played += player.play(message)
         except DatasetError:
             # What was sent before the damage is to arrive all the same.
             player.finish()

@@ -126,9 +126,10 @@ class Camera:
         self.account.ended(outcome, total_ms)
         header: Header = frame.message.header
         values: dict[str, object] = {'outcome': outcome, **stages_ms, 'total': total_ms}
-        stamp = messages.stamp_nanoseconds(header)
-        if stamp:
-            values['age'] = (self._node.get_clock().now().nanoseconds - stamp) / 1e6
+        stamp, now = messages.stamp_nanoseconds(header), self._node.get_clock().now().nanoseconds
+        # A simulated clock stands at 0 until somebody tells the time.
+        if stamp and now:
+            values['age'] = (now - stamp) / 1e6
         entry = messages.status(
             _LEVELS[outcome],
             f'{self._node.get_fully_qualified_name()}: {self.name}',

@@ -21,7 +21,6 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.signals import SignalHandlerOptions
 from squeezedet_ros.config import LiveConfig
 from squeezedet_ros.contract import DETECT, DIAGNOSTICS, ENABLE, NODE
 from squeezedet_ros.errors import one_line, SqueezeDetError
@@ -30,6 +29,7 @@ from squeezedet_ros.ros import messages
 from squeezedet_ros.ros.main_thread import MainThread
 from squeezedet_ros.ros.parameters import NodeParameters
 from squeezedet_ros.ros.pipeline import Pipeline
+from squeezedet_ros.ros.startup import RosStartError, start_ros
 from squeezedet_ros.ros.worker import Submit
 from std_srvs.srv import SetBool, Trigger
 
@@ -79,6 +79,9 @@ class DetectorNode(LifecycleNode):
         self._settings = NodeParameters(
             self, lambda: self._pipeline is not None, self._change_rules
         )
+        for name, near in self._settings.unknown().items():
+            meant = f', did you mean {near}?' if near else ''
+            self.get_logger().warning(f'ignored: this node has no parameter {name}{meant}')
         self._diagnostics = self.create_publisher(DiagnosticArray, DIAGNOSTICS, 10)
         # Steady, so that it ticks without a simulated clock too.
         self.create_timer(
@@ -246,12 +249,25 @@ class DetectorNode(LifecycleNode):
             if waiting > _MUCH_WAITING_MB:
                 level = messages.WARN
                 text = f'{waiting:.0f} MB of frames wait: play them slower, or a few in flight'
+        now = self.get_clock().now()
+        if self.get_parameter('use_sim_time').value and not now.nanoseconds:
+            level, text = messages.WARN, 'use_sim_time is set, but nothing came on /clock yet'
         if self._pipeline is None or not self._pipeline.is_running:
             level = messages.ERROR if self._refusal else messages.WARN
             text = self._refusal or 'not looking at frames'
         statuses.insert(0, messages.status(level, name, text, name, values))
-        header = messages.header_at(self.get_clock().now().to_msg())
+        header = messages.header_at(now.to_msg())
         self._diagnostics.publish(messages.status_array(header, statuses))
+
+    def destroy_node(self) -> None:
+        """
+        Let go of all that ROS has of the node.
+
+        rclpy keeps the state machine, and so the node, until Python ends in order: others would go
+        on seeing it, and its shared memory would stay.
+        """
+        super().destroy_node()
+        self._state_machine.destroy_when_not_in_use()
 
 
 def _on_signal(stop: Callable[[], object]) -> None:
@@ -294,7 +310,11 @@ def _end_now() -> NoReturn:
 def main(args: list[str] | None = None) -> int:
     """Run the node until it is told to stop; return 1 where it should start but cannot."""
     keep_freed_memory()
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        start_ros(args)
+    except RosStartError as error:
+        sys.stderr.write(f'{NODE}: {error}\n')
+        return 1
     stopped, work = Event(), MainThread()
     executor = SingleThreadedExecutor()
     # As a task, since only work ends the executor's wait.

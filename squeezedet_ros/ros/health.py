@@ -10,9 +10,10 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from squeezedet_ros.contract import DIAGNOSTICS
+from squeezedet_ros.ros.startup import start_ros
 
 LEVELS = ('ok', 'warn', 'error', 'stale')
-_DEPTH = 100
+_DEPTH, _STEP_S = 100, 0.2
 
 
 def level_of(status: DiagnosticStatus) -> str:
@@ -34,9 +35,10 @@ def hear(node: str, patience_s: float) -> Sequence[DiagnosticStatus]:
     Return what a node says of itself next, nothing if it does not within that time.
 
     :param node: its full name, such as ``/detector``.
+    :raises RosStartError: where ROS does not start.
     """
     context = Context()
-    rclpy.init(args=[], context=context)
+    start_ros([], context)
     listener = rclpy.create_node('health', context=context, enable_rosout=False)
     heard: list[DiagnosticStatus] = []
 
@@ -50,7 +52,8 @@ def hear(node: str, patience_s: float) -> Sequence[DiagnosticStatus]:
     end = monotonic() + patience_s
     try:
         while not heard and (left := end - monotonic()) > 0:
-            executor.spin_once(timeout_sec=left)
+            # Python answers to Ctrl-C in between.
+            executor.spin_once(timeout_sec=min(left, _STEP_S))
     finally:
         executor.shutdown()
         listener.destroy_node()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import Field, fields, replace
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 from rcl_interfaces.msg import (
@@ -28,6 +29,11 @@ from squeezedet_ros.config import (
 from squeezedet_ros.errors import ConfigError
 
 Config = TypeVar('Config', SelectionConfig, ZoneConfig, LimitConfig, EngineConfig, NodeConfig)
+_CONFIGS = (*LIVE_CONFIGS, *FIXED_CONFIGS)
+# What rclpy itself reads of a publisher or subscription.
+_QOS_OVERRIDES = 'qos_overrides.'
+# Of two names, by difflib's measure, of which one may be the other misspelled.
+_NEAR = 0.75
 _FIXED = 'read-only while the node is configured'
 
 
@@ -77,6 +83,7 @@ class NodeParameters:
         :param is_configured: whether only what is live may change now.
         :param on_change: called with what is to be live from now on; refuses by a ConfigError.
         """
+        self._owner = node
         self.live = LiveConfig()
         self.engine = EngineConfig()
         self.node = NodeConfig()
@@ -96,6 +103,20 @@ class NodeParameters:
         """
         if self._refused:
             raise ConfigError('; '.join(self._refused.values()))
+
+    def unknown(self) -> dict[str, str]:
+        """
+        Return the names given at start that no parameter has, each with the nearest one, if any.
+
+        They may be meant for another node that reads the same file, or be misspelled.
+        """
+        node = self._owner
+        names = [item.name for config in _CONFIGS for item in fields(config)]
+        return {
+            name: next(iter(get_close_matches(name, names, 1, _NEAR)), '')
+            for name in sorted(node._parameter_overrides)
+            if not (node.has_parameter(name) or name.startswith(_QOS_OVERRIDES))
+        }
 
     def _declare(self, node: Node, item: Field[Any], descriptor: ParameterDescriptor) -> None:
         # rclpy takes a list without elements for one of bytes, unless it is told the type.
