@@ -58,6 +58,8 @@ def test_a_picture_of_another_size_is_another_picture(dataset):
     """A photograph whose orientation is told by EXIF alone, say."""
     images = [{**entry, 'height': 20, 'width': 30} for entry in CONTENT['images']]
     images[1] |= {'height': 30, 'width': 20}
+    (unknown,) = frames(dataset, images=[{**images[0], 'width': 0}])
+    assert unknown.announced_size is None
     for read in (read_image, read_image_size):
         scan = scan_frames(frames(dataset, images=images), read=read)
         assert [frame.name for frame in scan.frames] == ['a']

@@ -15,7 +15,7 @@ from squeezedet_ros.data.detection_bag import (
     read_detection_bag,
 )
 from squeezedet_ros.data.interfaces import DETECTION_2D_ARRAY
-from squeezedet_ros.data.truth_message import edges_of, make_header
+from squeezedet_ros.data.truth_message import edges_of, hypothesis_of, make_header
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.errors import DatasetError
 
@@ -181,3 +181,5 @@ def test_a_box_of_an_older_vision_msgs_is_told():
     box = SimpleNamespace(center=middle, size_x=3.0, size_y=4.0)
     with pytest.raises(DatasetError, match=r'expected bbox\.center\.position of vision_msgs 4'):
         edges_of(SimpleNamespace(bbox=box))
+    with pytest.raises(DatasetError, match=r'expected results\.hypothesis of vision_msgs 4'):
+        hypothesis_of(SimpleNamespace(results=[SimpleNamespace(id='car', score=0.5)]))

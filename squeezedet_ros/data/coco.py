@@ -195,7 +195,10 @@ def _by_id(entries: _Entries) -> Iterator[tuple[int, str, dict[str, Any]]]:
 
 def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
     height, width = entry.get('height'), entry.get('width')
-    return (height, width) if type(height) is type(width) is int else None
+    # Some tools write 0 for what they do not know.
+    if isinstance(height, int) and isinstance(width, int) and min(height, width) > 0:
+        return height, width
+    return None
 
 
 def _read_json(source: Path) -> dict[str, Any]:

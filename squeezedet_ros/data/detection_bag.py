@@ -20,7 +20,13 @@ from squeezedet_ros.data.bag import Bag
 from squeezedet_ros.data.bag_writer import BagWriter
 from squeezedet_ros.data.interfaces import DETECTION_2D_ARRAY, LABEL_INFO, Message, typestore
 from squeezedet_ros.data.salvage import open_bag
-from squeezedet_ros.data.truth_message import edges_of, make_detection, make_header, stamp_of
+from squeezedet_ros.data.truth_message import (
+    edges_of,
+    hypothesis_of,
+    make_detection,
+    make_header,
+    stamp_of,
+)
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.errors import DatasetError
 
@@ -108,9 +114,7 @@ def detections_from_message(message: Message, class_ids: ClassIds) -> Detections
     :raises DatasetError: for a class that is a number which nothing names, and for boxes and
         scores that are none.
     """
-    rows = [
-        (item.results[0].hypothesis, edges_of(item)) for item in message.detections if item.results
-    ]
+    rows = [(hypothesis_of(item), edges_of(item)) for item in message.detections if item.results]
     wrong = [row.score for row, _ in rows if not math.isfinite(row.score)]
     if wrong:
         raise DatasetError(f'expected finite scores, got {wrong[0]}')

@@ -8,8 +8,9 @@ are whole. Messages come in the order in which they were written.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -54,34 +55,37 @@ class _ResumingReader(BagReader):
     def messages(self, topics: Collection[str] = ()) -> Iterator[RawMessage]:
         """Return the messages of some topics, or of all, as :meth:`Bag.messages`."""
         names = [self.known_topic(topic) for topic in topics]
-        given: Counter[tuple[str, int]] = Counter()
+        # Eight bytes for each of what may be millions.
+        given: defaultdict[str, array[int]] = defaultdict(lambda: array('q'))
         try:
             for message in super().messages(names):
-                given[message.topic, message.recorded_ns] += 1
+                given[message.topic].append(message.recorded_ns)
                 yield message
         except DatasetError as error:
             self._tell(str(error))
             yield from self._rest(names, given, error)
             return
-        self._tell_missing(Counter(topic for topic, _ in given.elements()), names)
+        self._tell_missing({topic: len(times) for topic, times in given.items()}, names)
 
     def _tell(self, damage: str) -> None:
         if damage not in self.damage:
             self.damage.append(damage)
 
-    def _tell_missing(self, read: Counter[str], names: list[str]) -> None:
+    def _tell_missing(self, read: Mapping[str, int], names: list[str]) -> None:
         """Tell of messages that are announced and not there, without anything else being wrong."""
         for name, topic in self.topics.items():
-            if read[name] < topic.messages and (not names or name in names):
+            found = read.get(name, 0)
+            if found < topic.messages and (not names or name in names):
                 self._tell(
                     f'{self._path}: {topic.messages} messages of {name} are announced, '
-                    f'{read[name]} can be read'
+                    f'{found} can be read'
                 )
 
     def _rest(
-        self, names: list[str], given: Counter[tuple[str, int]], error: DatasetError
+        self, names: list[str], given: Mapping[str, array[int]], error: DatasetError
     ) -> Iterator[RawMessage]:
         """Return what was not given before the damage."""
+        left = {topic: Counter(times) for topic, times in given.items()}
         with ExitStack() as stack:
             try:
                 salvage = stack.enter_context(SalvageReader(self._path, error))
@@ -90,8 +94,9 @@ class _ResumingReader(BagReader):
             present = [name for name in names if name in salvage.topics]
             if present or not names:
                 for message in salvage.messages(present):
-                    if given[message.topic, message.recorded_ns]:
-                        given[message.topic, message.recorded_ns] -= 1
+                    times = left.setdefault(message.topic, Counter())
+                    if times[message.recorded_ns] > 0:
+                        times[message.recorded_ns] -= 1
                     else:
                         yield message
 

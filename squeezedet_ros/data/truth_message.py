@@ -88,6 +88,18 @@ def _box(edges_xyxy: Sequence[float]) -> Message:
     )
 
 
+def hypothesis_of(detection: Message) -> Message:
+    """
+    Return the first hypothesis of a Detection2D, which has one.
+
+    :raises DatasetError: for one of an older vision_msgs.
+    """
+    found = getattr(detection.results[0], 'hypothesis', None)
+    if found is None:
+        raise DatasetError('expected results.hypothesis of vision_msgs 4, got an older message')
+    return found
+
+
 def edges_of(detection: Message) -> list[float]:
     """
     Return the box of a Detection2D as ``x0, y0, x1, y1``.
@@ -112,14 +124,14 @@ def truth_from_message(
     Return what a Detection2DArray states, by the first hypothesis of each detection.
 
     :param name_of: of a ``class_id``.
-    :raises DatasetError: as :func:`edges_of`.
+    :raises DatasetError: as :func:`hypothesis_of` and :func:`edges_of`.
     """
     boxes, names, attributes = [], [], []
     for detection in message.detections:
         if not detection.results:
             continue
         boxes.append(edges_of(detection))
-        names.append(name_of(str(detection.results[0].hypothesis.class_id)))
+        names.append(name_of(str(hypothesis_of(detection).class_id)))
         said = {key: float(value) for key, value in _ATTRIBUTES.findall(detection.id)}
         attributes.append((said.get('truncated', UNKNOWN), said.get('occluded', UNKNOWN)))
     columns = np.array(attributes, np.float32).reshape(-1, 2)
