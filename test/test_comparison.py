@@ -128,6 +128,55 @@ def test_without_truth_agreement_is_what_there_is():
     assert 'agreement 0.500 is below 0.6' in format_comparison(strict.report)
 
 
+def test_of_frames_without_truth_no_precision_is_told():
+    """Each side has truth in frames that the other did not look at; its table is of those."""
+    a, b = forty(4), forty(2)
+    sides = []
+    for name, (told, seen), first in (('a', a, 0), ('b', b, 100)):
+        made = evaluated(told[:4], seen[:4], name)
+        frames = [frame(first + place, seen[place], told[place]) for place in range(4)]
+        frames += [frame(1000 + place, car(0.8)) for place in range(4)]
+        sides.append(made._replace(record=record(*frames, name=name)))
+    found = compare(*sides, FAST)
+    assert found.report['frames']['with_truth'] == 0
+    assert found.report['ap'] == {}
+    assert not found.is_regression
+    format_comparison(found.report)
+
+
+def test_one_block_of_frames_has_no_interval():
+    sides = evaluated(*forty(40), 'a'), evaluated(*forty(20), 'b')
+    config = replace(FAST, block_frames=40)
+    found = compare(*sides, config)
+    change = found.report['ap']['kitti']['ap40']['car']['all']
+    assert (change['low'], change['high'], change['resamples']) == (None, None, 0)
+    assert found.is_regression
+    assert found.report['notes'] == [
+        'no intervals: the 40 frames with truth are one block of 40 (block_frames)'
+    ]
+    with pytest.raises(ConfigError, match=r'more frames than block_frames \(40\), got 40'):
+        compare(*sides, replace(config, only_certain=True))
+    config = replace(FAST, block_frames=39)
+    change = compare(*sides, config).report['ap']['kitti']['ap40']['car']['all']
+    assert change['low'] is not None
+
+
+def test_a_report_of_less_truth_is_not_of_another_run():
+    """A has truth of half the frames; of the others B's counts for both."""
+    truths, seen = forty(30)
+    half = [told if place % 2 else None for place, told in enumerate(truths)]
+    scored = [pair for pair in zip(half, seen, strict=True) if pair[0] is not None]
+    report = make_report(*map(list, zip(*scored, strict=True)), CLASSES, 0.5, SelectionConfig())
+    first = evaluated(half, seen, 'a', with_report=False)._replace(report=report)
+    found = compare(first, evaluated(truths, seen, 'b'), FAST)
+    assert not [note for note in found.report['notes'] if 'one run' in note]
+    repeated = evaluated(truths, seen, 'b')
+    twice = [*repeated.record.frames, repeated.record.frames[0]]
+    repeated = repeated._replace(record=replace(repeated.record, frames=twice))
+    notes = compare(repeated, repeated, FAST).report['notes']
+    assert not [note for note in notes if 'one run' in note]
+
+
 def test_dropped_frames_are_missed_where_all_count():
     """B did not look at 20 of 40 cars; 19/40 of AP40 are left as in the regression above."""
     truths, seen = forty(40)

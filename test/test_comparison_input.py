@@ -13,6 +13,7 @@ from squeezedet_ros.data.truth_message import make_header
 from squeezedet_ros.errors import DatasetError
 from squeezedet_ros.evaluation.comparison_input import is_bag, load_evaluated, with_bag_truth
 from squeezedet_ros.evaluation.drive_record import record_path, save_record
+from squeezedet_ros.evaluation.pairing import pair_records
 from squeezedet_ros.evaluation.report import make_report
 
 TRUTH = truth(('Car', *BOX))
@@ -74,6 +75,20 @@ def test_a_bag_of_detections(tmp_path):
     assert side.frames[0].detections.labels.tolist() == [0, 1]
     published = load_evaluated(path, 'camera/detections').record
     assert len(published.frames[0].detections) == 1
+
+
+def test_what_a_bag_says_was_published_is_not_chosen_again(tmp_path):
+    """Classes of thresholds of their own, of which LabelInfo tells the least alone."""
+    seen = found((0, 0.9, *BOX), (1, 0.5, *AWAY), (0, 0.45, *AWAY), (1, 0.3, *BOX), (2, 0.2, *BOX))
+    shown = seen.select(np.array([0, 1, 3]))
+    with BagWriter(tmp_path / 'bag') as bag:
+        writer = DetectionBagWriter(bag, 'camera', CLASSES, 0.25)
+        writer.write(make_header(1, 'camera'), 1, shown, seen)
+    for topic in (None, 'camera/detections'):
+        side = load_evaluated(tmp_path / 'bag', topic)
+        ((each,),) = (pair_records(side.record, side.record, 'looked_at').a.published,)
+        assert each.scores.tolist() == pytest.approx([0.9, 0.5, 0.3])
+    assert len(load_evaluated(tmp_path / 'bag').record.frames[0].detections) == 5
 
 
 def test_truth_of_a_bag(tmp_path):

@@ -60,7 +60,7 @@ def write_short(bag, stamp):
 
 def watch(path, detector, batch_size=4):
     with BagReader(path) as bag:
-        return watch_drive(detector, bag, TOPIC, batch_size)
+        return watch_drive(detector, bag, TOPIC, batch_size, SelectionConfig())
 
 
 @pytest.mark.parametrize('storage', STORAGES)

@@ -55,7 +55,7 @@ def test_counts_equal_the_evaluation_at_any_threshold(record):
         for step in range(9)
         for own, left_out in (({}, []), (OWN, []), ({}, [1]))
     ]
-    data = page_data(record, SelectionConfig(), 0.5)
+    data = page_data(record, SelectionConfig(), 0.5, 1.5)
     script = f"""{(PAGE / 'matching.js').read_text()}
     const [data, settings] = JSON.parse(require('fs').readFileSync(0));
     const drive = openDrive(data);

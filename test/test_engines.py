@@ -134,9 +134,12 @@ def test_openvino_compiles_for_few_sizes_and_takes_any(monkeypatch):
     # Its check has the first size.
     engine = choose_engine(make_network(model), config('openvino')).engine
     compiled, compile_model = [], engine._compile
-    monkeypatch.setattr(
-        engine, '_compile', lambda graph: compiled.append(graph) or compile_model(graph)
-    )
+
+    def compile_and_tell(graph, **more):
+        compiled.append((graph.is_dynamic(), more))
+        return compile_model(graph, **more)
+
+    monkeypatch.setattr(engine, '_compile', compile_and_tell)
     network, mean = original(model), torch.tensor(model.pixel_mean)
     for width in (160, 128, 144, 112, 128):
         images = torch.full((2, 96, width, 3), 200, dtype=torch.uint8)
@@ -145,7 +148,8 @@ def test_openvino_compiles_for_few_sizes_and_takes_any(monkeypatch):
             expected = network((images.float() - mean).permute(0, 3, 1, 2))
         for one, other in zip(found, expected, strict=True):
             torch.testing.assert_close(one, other, atol=2e-4, rtol=1e-4)
-    assert [graph.is_dynamic() for graph in compiled] == [False, True]
+    # Of any size it would keep thousands of kernels.
+    assert compiled == [(False, {}), (True, {'CPU_RUNTIME_CACHE_CAPACITY': '1000'})]
 
 
 @needs('onnxruntime', 'onnx')

@@ -3,13 +3,16 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from squeezedet_ros.checkpoint import load_checkpoint, resolve_weights
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.data.frames import read_image
 from squeezedet_ros.data.kitti import KittiFrame
 from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
+from squeezedet_ros.engines.parity import parity_frame
 from squeezedet_ros.errors import ConfigError, DatasetError
 from squeezedet_ros.evaluation.evaluator import (
+    detect_as_published,
     detect_frames,
     evaluation_selection,
     EvaluationConfig,
@@ -46,7 +49,7 @@ def frames(tmp_path):
 
 @pytest.mark.parametrize('batch_size', [1, 2, 5, 8])
 def test_every_frame_is_detected_once_and_in_order(detector, frames, batch_size):
-    truths, detections = detect_frames(detector, frames, batch_size)
+    truths, detections = detect_frames(detector, frames, batch_size, SelectionConfig())
     names = [''.join(truth.names) for truth in truths]
     assert names == ['Name0', 'Name1', '', 'Name3', 'Name4']
     assert len(detections) == 5
@@ -58,13 +61,13 @@ def test_every_frame_is_detected_once_and_in_order(detector, frames, batch_size)
 
 
 def test_no_frames_no_detections(detector):
-    assert detect_frames(detector, [], 4) == ([], [])
+    assert detect_frames(detector, [], 4, SelectionConfig()) == ([], [])
 
 
 def test_unreadable_image_is_named(detector, frames):
     frames[3].image_path.write_bytes(b'not a picture')
     with pytest.raises(DatasetError, match=r'3\.png'):
-        detect_frames(detector, frames, 2)
+        detect_frames(detector, frames, 2, SelectionConfig())
 
 
 def test_evaluation_keeps_the_selection_but_for_the_threshold():
@@ -107,3 +110,25 @@ def test_what_is_published_goes_by_the_threshold_of_its_class():
 def test_settings_outside_their_bounds_are_named(name, value):
     with pytest.raises(ConfigError, match=f'{name} must be in .* got {value}'):
         EvaluationConfig(**{name: value})
+
+
+@pytest.mark.parametrize('variant', ['greedy', 'reference'])
+def test_all_that_would_be_published_is_evaluated(variant):
+    """Also where a class of a high threshold would fill the top N with what it leaves out."""
+    network = load_checkpoint(resolve_weights(''))
+    frame = parity_frame(network.config)
+    images = [frame, np.ascontiguousarray(frame[:, ::-1])]
+    engine, classes = EngineConfig(device='cpu'), network.config.classes
+    selection = SelectionConfig(
+        top_n=30, nms_variant=variant, plot_prob_thresh=0.6, class_thresh=('pedestrian=0.02',)
+    )
+    own = Detector(network, selection, engine).detect(images)
+    wide = Detector(network, evaluation_selection(selection, EvaluationConfig()), engine)
+    alone = published(wide.detect(images), selection, classes)
+    found, _ = detect_as_published(wide, images, selection)
+    for each, expected, few in zip(published(found, selection, classes), own, alone, strict=True):
+        np.testing.assert_array_equal(each.boxes, expected.boxes)
+        np.testing.assert_array_equal(each.scores, expected.scores)
+        assert len(few) < len(expected)
+    assert all(len(each) > len(expected) for each, expected in zip(found, own, strict=True))
+    assert all((np.diff(each.scores) <= 0).all() for each in found)

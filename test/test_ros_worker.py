@@ -8,8 +8,11 @@ import pytest
 import rclpy
 from rclpy.lifecycle import LifecycleNode
 from ros_testing import Client, image_message, outcomes, picture, tiny_network
+from sensor_msgs.msg import Image
 from squeezedet_ros.config import EngineConfig, LiveConfig, ModelConfig, NodeConfig
+from squeezedet_ros.detections import Detections
 from squeezedet_ros.detector import Detector
+from squeezedet_ros.ros import overlay
 from squeezedet_ros.ros.camera import Camera
 from squeezedet_ros.ros.rules import make_rules
 from squeezedet_ros.ros.scheduling import Frame
@@ -132,3 +135,42 @@ def test_a_worker_that_is_not_waited_for_tells_of_no_frame_twice(node, submit):
         account = cameras[name].account.read()
         assert (account.counts['superseded'], account.waiting) == (count, 0)
         assert account.received == count
+
+
+def test_who_has_no_time_ends_after_the_drawing_at_hand(node, domain, monkeypatch):
+    config = NodeConfig(cameras=('left', 'right'))
+    cameras = {name: Camera(node, name, config) for name in config.cameras}
+    node.on_activate(None)
+    drawn, begun, go_on = [], Event(), Event()
+
+    def wait_and_draw(image, *_):
+        drawn.append(image)
+        begun.set()
+        assert go_on.wait(60)
+        return image
+
+    monkeypatch.setattr(overlay, 'draw_detections', wait_and_draw)
+    with Client(domain) as client:
+        pictures = {name: client.collect(Image, f'{name}/detections/image') for name in cameras}
+        overlays = [camera.overlay for camera in cameras.values()]
+        client.spin_until(lambda: all(each.get_subscription_count() for each in overlays))
+        painter = overlay.OverlayPainter(node, ModelConfig().classes)
+
+        def show(name, image):
+            message = image_message(image)
+            painter.show(cameras[name], message.header, image, Detections.empty(), ())
+
+        show('left', picture(0))
+        assert begun.wait(60)
+        for name in ('right', 'left'):
+            show(name, picture(1))
+        painter.stop(0.01)
+        go_on.set()
+        painter._thread.join()
+        client.spin_until(lambda: pictures['left'])
+        assert len(drawn) == 1
+        painter = overlay.OverlayPainter(node, ModelConfig().classes)
+        for name in ('right', 'left'):
+            show(name, picture(1))
+        painter.stop()
+        assert len(drawn) == 3

@@ -150,7 +150,7 @@ def _detect(
         'checkpoint': checkpoint,
         'selection': asdict(detector.selection),
     }
-    labelled = detect_frames(detector, frames, config.batch_size)
+    labelled = detect_frames(detector, frames, config.batch_size, selection)
     return _Evaluated(labelled, detector.model.classes, settings)
 
 

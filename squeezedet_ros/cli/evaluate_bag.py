@@ -179,7 +179,9 @@ def _run(arguments: argparse.Namespace) -> int:
     if misplaced:
         raise DatasetError(misplaced)
     if truth is not None and not report['drive']['scored']:
-        raise DatasetError(f'no image of /{topic} has truth in {truth.source}')
+        has_truth = any(frame.truth is not None for frame in record.frames)
+        why = 'that was looked at has truth' if has_truth else 'has truth'
+        raise DatasetError(f'no image of /{topic} {why} in {truth.source}')
     return 0
 
 
@@ -224,7 +226,7 @@ def _watch(arguments: argparse.Namespace, bag: Bag, topic: str, configs: _Config
     checkpoint = describe_checkpoint(resolve_weights(arguments.weights))
     selection = evaluation_selection(configs.selection, configs.evaluation)
     detector = _make_detector(arguments, selection)
-    watched = watch_drive(detector, bag, topic, configs.evaluation.batch_size)
+    watched = watch_drive(detector, bag, topic, configs.evaluation.batch_size, configs.selection)
     settings = {
         'mode': 'offline',
         'engine': detector.describe(),

@@ -262,7 +262,7 @@ def _evaluator(frames: list[LabelledFrame], aliases: dict[str, str], device: str
                 num_threads=torch.get_num_threads(),
             ),
         )
-        truths, detections = detect_frames(detector, frames, config.batch_size)
+        truths, detections = detect_frames(detector, frames, config.batch_size, SelectionConfig())
         classes = network.config.classes
         named = [with_class_names(truth, classes, aliases) for truth in truths]
         table = evaluate_detections(named, detections, classes, config.min_overlap).ap11

@@ -52,6 +52,11 @@ class DetectionBag(NamedTuple):
     detections: dict[int, Detections]
     damage: tuple[str, ...] = ()
 
+    @property
+    def is_published(self) -> bool:
+        """Return whether these are what a node publishes, and nothing less probable."""
+        return not self.topic.endswith(_UNFILTERED)
+
 
 def detections_to_message(detections: Detections, header: Message, ids: Sequence[str]) -> Message:
     """
@@ -210,6 +215,29 @@ def read_detection_bag(path: Path, topic: str | None = None) -> DetectionBag:
             detections.setdefault(stamp, found)
         damage = (*bag.damage, *faults)
     return DetectionBag(name, tuple(class_ids.names), threshold, detections, damage)
+
+
+def published_beside(path: Path, bag: DetectionBag) -> dict[str, float]:
+    """
+    Return the least probability of each class that was published, where another topic shows it.
+
+    LabelInfo has one for all classes, of which each may have its own: that of a class is taken for
+    the least that it was published with, which no less probable box of it can have reached.
+
+    :param bag: read of the path.
+    :raises DatasetError: as :func:`read_detection_bag`.
+    """
+    topic = bag.topic.removesuffix(_UNFILTERED) + _PUBLISHED
+    with open_bag(path) as reader:
+        if bag.is_published or topic not in reader.topics:
+            return {}
+    shown = read_detection_bag(path, topic)
+    least = dict.fromkeys(bag.classes, math.inf)
+    for found in shown.detections.values():
+        for label, score in zip(found.labels.tolist(), found.scores.tolist(), strict=True):
+            name = shown.classes[label]
+            least[name] = min(least.get(name, math.inf), score)
+    return least
 
 
 def _find_topic(bag: Bag, path: Path, wanted: str | None) -> str:

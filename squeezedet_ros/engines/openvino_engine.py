@@ -16,6 +16,9 @@ from torch import Tensor
 
 # A camera has one size, but who may send images may send any; what is compiled is not small.
 _SIZES = 8
+# What is kept of other sizes, some fifty for each; without a limit it would be gigabytes.
+_KERNELS = '1000'
+
 _PRECISION_HINTS = {torch.float32: 'f32', torch.bfloat16: 'bf16', torch.int8: 'f32'}
 
 
@@ -90,11 +93,11 @@ class OpenVinoEngine(Engine):
             self._compiled[size] = self._compile(graph)
             return self._compiled[size]
         if self._any_size is None:
-            self._any_size = self._compile(self._graph)
+            self._any_size = self._compile(self._graph, CPU_RUNTIME_CACHE_CAPACITY=_KERNELS)
         return self._any_size
 
-    def _compile(self, graph: openvino.Model) -> openvino.CompiledModel:
-        return self._core.compile_model(graph, 'CPU', self._settings)
+    def _compile(self, graph: openvino.Model, **more: str) -> openvino.CompiledModel:
+        return self._core.compile_model(graph, 'CPU', {**self._settings, **more})
 
 
 def _graph(network: SqueezeDet, config: EngineConfig, dtype: torch.dtype) -> onnx.ModelProto:

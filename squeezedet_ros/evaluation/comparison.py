@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, NamedTuple
 
 from squeezedet_ros.errors import ConfigError, DatasetError
@@ -81,13 +81,18 @@ def _by_frames(a: Evaluated, b: Evaluated, paired: Paired, config: ComparisonCon
     truths, first, second = paired.scored()
     changes: ApChanges = {}
     if truths:
+        if len(truths) <= config.block_frames:
+            if config.only_certain:
+                raise ConfigError(
+                    f'only_certain needs intervals, and they more frames than block_frames '
+                    f'({config.block_frames}), got {len(truths)} with truth'
+                )
+            config = replace(config, resamples=0)
         changes = compare_detections(truths, first, second, classes, config)
     elif config.only_certain:
         raise ConfigError(
             'only_certain needs intervals, and they truth in frames that both looked at, got none'
         )
-    elif a.report is not None and b.report is not None:
-        changes = compare_tables(a.report, b.report)
     published = zip(paired.a.published, paired.b.published, strict=True)
     matches = [match_frame(*pair, len(classes), config.min_overlap) for pair in published]
     changed = rank_changes(paired, matches, config.min_overlap)
@@ -205,9 +210,18 @@ def _frame_notes(paired: Paired, config: ComparisonConfig) -> list[str]:
         (counts.shared - counts.with_truth, 'compared frames without truth, not scored'),
     ]
     notes = [f'{text}: {number}' for number, text in told if number]
+    if counts.with_truth and counts.with_truth <= config.block_frames:
+        notes.append(
+            f'no intervals: the {counts.with_truth} frames with truth are one block of '
+            f'{config.block_frames} (block_frames)'
+        )
     if paired.left_out:
         notes.append(f'classes of one side only, left out: {", ".join(paired.left_out)}')
     return notes
+
+
+def _with_truth(side: Evaluated) -> int:
+    return sum(frame.truth is not None for frame in side.record.frames) if side.record else 0
 
 
 def _stale_notes(a: Evaluated, b: Evaluated, paired: Paired, changes: ApChanges) -> list[str]:
@@ -215,8 +229,11 @@ def _stale_notes(a: Evaluated, b: Evaluated, paired: Paired, changes: ApChanges)
     counts = paired.counts
     notes = []
     for side, other, alone in ((a, 'a', counts.only_a), (b, 'b', counts.only_b)):
-        whole = not alone and not counts.unseen_a and not counts.unseen_b
+        whole = not (alone or counts.unseen_a or counts.unseen_b or counts.repeated)
         if side.report is None or not whole or counts.other_truth or paired.left_out:
+            continue
+        if _with_truth(side) != counts.with_truth:
+            # It has some of the other side, which its report does not know.
             continue
         own = compare_tables(side.report, side.report)
         wrong = [

@@ -129,9 +129,10 @@ def _listing(report: dict[str, Any]) -> str:
 
 
 def _read_bag(path: Path, topic: str | None) -> DriveRecord:
-    from squeezedet_ros.data.detection_bag import read_detection_bag
+    from squeezedet_ros.data.detection_bag import published_beside, read_detection_bag
 
     bag = read_detection_bag(path, topic)
+    own = published_beside(path, bag)
     frames = [
         FrameRecord(stamp_ns=stamp_ns, size=None, outcome='detected', detections=found)
         for stamp_ns, found in bag.detections.items()
@@ -141,8 +142,9 @@ def _read_bag(path: Path, topic: str | None) -> DriveRecord:
         topic=bag.topic,
         classes=bag.classes,
         frames=frames,
-        # A bag that does not say holds what was published.
-        plot_prob_thresh=bag.threshold or 0.0,
+        # What is published passes, whatever else the bag says.
+        plot_prob_thresh=0.0 if bag.is_published else bag.threshold or 0.0,
+        class_thresh=own,
         settings={'bag': str(path), 'topic': bag.topic, 'warnings': list(bag.damage)},
     )
 

@@ -10,6 +10,7 @@ import sys
 from time import perf_counter
 from typing import NamedTuple, TypeVar
 
+from squeezedet_ros.config import SelectionConfig
 from squeezedet_ros.data.bag import Bag
 from squeezedet_ros.data.class_names import with_class_names
 from squeezedet_ros.data.drive_truth import DriveTruth, match_truth
@@ -18,6 +19,7 @@ from squeezedet_ros.data.truth_message import stamp_of
 from squeezedet_ros.detector import Detector
 from squeezedet_ros.errors import DatasetError, ImageDecodeError
 from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
+from squeezedet_ros.evaluation.evaluator import detect_as_published
 from squeezedet_ros.image_codec import decode_message
 from squeezedet_ros.preprocessing import Image
 from tqdm import tqdm
@@ -55,13 +57,17 @@ class WatchedDrive(NamedTuple):
     faults: list[str]
 
 
-def watch_drive(detector: Detector, bag: Bag, topic: str, batch_size: int) -> WatchedDrive:
+def watch_drive(
+    detector: Detector, bag: Bag, topic: str, batch_size: int, selection: SelectionConfig
+) -> WatchedDrive:
     """
     Detect in every image of a topic, with a progress bar where a person is watching.
 
     One batch is read while the network looks at the one before. A stage's milliseconds are a
     frame's share of its batch. What follows the damage of a bag is left out and told.
 
+    :param detector: with the selection of an evaluation.
+    :param selection: what would be published.
     :raises DatasetError: when not a single message of the topic can be read.
     """
     frames: list[FrameRecord] = []
@@ -71,7 +77,7 @@ def watch_drive(detector: Detector, bag: Bag, topic: str, batch_size: int) -> Wa
     with tqdm(total=bag.topics[topic].messages, unit='frame', disable=None) as progress:
         for batch in _batches_ahead(until_damage(read_frames(bag, topic), damage), batch_size):
             undecodable += [item.fault for item in batch if item.fault][: not undecodable]
-            frames += _look(detector, batch)
+            frames += _look(detector, batch, selection)
             progress.update(len(batch))
     seconds = perf_counter() - start
     if not frames:
@@ -176,10 +182,11 @@ def _take(frames: Iterator[DriveFrame], size: int) -> list[DriveFrame]:
     return list(islice(frames, size))
 
 
-def _look(detector: Detector, batch: list[DriveFrame]) -> Iterator[FrameRecord]:
-    found, seconds = detector.detect_timed(
-        [item.image for item in batch if item.image is not None]
-    )
+def _look(
+    detector: Detector, batch: list[DriveFrame], selection: SelectionConfig
+) -> Iterator[FrameRecord]:
+    images = [item.image for item in batch if item.image is not None]
+    found, seconds = detect_as_published(detector, images, selection)
     stages = {name: 1e3 * value / len(found) for name, value in seconds._asdict().items() if found}
     results = iter(found)
     for item in batch:

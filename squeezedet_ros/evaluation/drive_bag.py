@@ -17,6 +17,7 @@ from squeezedet_ros.detections import Detections
 from squeezedet_ros.errors import DatasetError
 from squeezedet_ros.evaluation.drive_record import DriveRecord
 from squeezedet_ros.evaluation.evaluator import published
+from squeezedet_ros.postprocessing import make_selector
 
 
 def write_drive_bag(
@@ -47,7 +48,10 @@ def write_drive_bag(
         left[frame.stamp_ns].append(pair)
     with BagWriter(path, storage) as bag:
         writer = DetectionBagWriter(
-            bag, camera_of(record.topic), record.classes, record.plot_prob_thresh
+            bag,
+            camera_of(record.topic),
+            record.classes,
+            make_selector(selection, record.classes).least_score,
         )
         for message, image in _read_images(source, record.topic):
             if with_images:

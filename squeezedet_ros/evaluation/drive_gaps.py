@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from squeezedet_ros.evaluation.drive_record import DriveRecord
+from squeezedet_ros.evaluation.drive_statistics import DriveConfig
 
 NO_FRAME = 'no frame'
-# A camera's jitter is well below it; one lost frame is twice the usual interval.
-_LONGEST_INTERVAL = 1.8
 
 
 class Gap(NamedTuple):
@@ -37,19 +36,28 @@ def frame_times(record: DriveRecord) -> NDArray[np.float64]:
     return (stamps - stamps.min(initial=stamps[0])) / 1e9 if len(stamps) else np.zeros(0)
 
 
-def find_gaps(record: DriveRecord) -> list[Gap]:
+def gap_factor_of(report: dict[str, Any]) -> float:
+    """Return the factor with which the report of a drive was made, the default if it has none."""
+    stamps = report.get('drive', {}).get('stamps', {})
+    return float(stamps.get('gap_factor', DriveConfig().gap_factor))
+
+
+def find_gaps(record: DriveRecord, gap_factor: float) -> list[Gap]:
     """
     Return the gaps of a drive in the order of time.
 
-    A frame reaches half the usual interval to both sides. Where two frames are nearly two usual
-    intervals apart or more, there is none between them.
+    A frame reaches half the usual interval to both sides, which is the median of those that are
+    not 0.
+
+    :param gap_factor: usual intervals between two frames above which there is none between them.
     """
     times = frame_times(record)
     order = np.argsort(times, kind='stable')
     intervals = np.diff(times[order])
-    usual = float(np.median(intervals)) if len(intervals) else 0.0
-    gaps = [*_dropped(record, times, order, usual), *_holes(times[order], intervals, usual)]
-    return sorted(gaps)
+    forward = intervals[intervals > 0]
+    usual = float(np.median(forward)) if len(forward) else 0.0
+    holes = _holes(times[order], intervals, usual, gap_factor) if usual else ()
+    return sorted([*_dropped(record, times, order, usual), *holes])
 
 
 def _dropped(
@@ -67,9 +75,8 @@ def _dropped(
 
 
 def _holes(
-    times: NDArray[np.float64], intervals: NDArray[np.float64], usual: float
+    times: NDArray[np.float64], intervals: NDArray[np.float64], usual: float, gap_factor: float
 ) -> Iterator[Gap]:
-    for row in np.flatnonzero(intervals > _LONGEST_INTERVAL * usual):
+    for row in np.flatnonzero(intervals > gap_factor * usual):
         start, end = float(times[row]) + usual / 2, float(times[row + 1]) - usual / 2
-        if usual:
-            yield Gap(start, end, 0, NO_FRAME)
+        yield Gap(start, end, 0, NO_FRAME)

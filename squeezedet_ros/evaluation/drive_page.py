@@ -16,6 +16,7 @@ from typing import Any
 
 from squeezedet_ros.checkpoint import write_atomically
 from squeezedet_ros.config import SelectionConfig
+from squeezedet_ros.evaluation.drive_gaps import gap_factor_of
 from squeezedet_ros.evaluation.drive_page_data import page_data
 from squeezedet_ros.evaluation.drive_pictures import (
     Choice,
@@ -58,7 +59,7 @@ def write_drive_page(
     selection = _selection(record, report)
     overlap = report['counts']['min_overlap'] if 'counts' in report else None
     pictures = make_pictures(record, _choose(record, report, selection, overlap), images)
-    data = page_data(record, selection, overlap)
+    data = page_data(record, selection, overlap, gap_factor_of(report))
     data['pictures'] = [
         {
             'frame': item.choice.frame,

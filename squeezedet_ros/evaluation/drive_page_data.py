@@ -39,7 +39,10 @@ def seen_with_truth(record: DriveRecord) -> LabelledDetections:
 
 
 def page_data(
-    record: DriveRecord, selection: SelectionConfig, min_overlap: float | None
+    record: DriveRecord,
+    selection: SelectionConfig,
+    min_overlap: float | None,
+    gap_factor: float,
 ) -> dict[str, Any]:
     """
     Return the frames of a drive as an object of JSON.
@@ -51,6 +54,7 @@ def page_data(
 
     :param selection: what the page shows at first.
     :param min_overlap: intersection over union that a match must exceed; None without truth.
+    :param gap_factor: as :func:`find_gaps` takes it.
     :raises ConfigError: when the selection names a class that is not among them.
     """
     own = make_selector(selection, record.classes).thresholds
@@ -74,7 +78,8 @@ def page_data(
         'truth': [match and match.objects for match in matches],
         'stages': _stages(record),
         'gaps': [
-            (round(gap.start, 4), round(gap.end, 4), gap.outcome) for gap in find_gaps(record)
+            (round(gap.start, 4), round(gap.end, 4), gap.outcome)
+            for gap in find_gaps(record, gap_factor)
         ],
     }
     if min_overlap is not None:

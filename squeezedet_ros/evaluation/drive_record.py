@@ -171,7 +171,7 @@ def _read(path: Path, lines: Iterator[str]) -> DriveRecord:
             settings=head['settings'],
             class_thresh=head.get('class_thresh', {}),
         )
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:
         number = 1 if head is None else 2 + len(frames)
         raise DatasetError(
             f"{path}:{number}: expected a drive's record of version {_VERSION}, "

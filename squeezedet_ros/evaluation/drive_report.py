@@ -16,6 +16,8 @@ from squeezedet_ros.evaluation.drive_statistics import (
 )
 from squeezedet_ros.evaluation.evaluator import EvaluationConfig, published
 from squeezedet_ros.evaluation.report import format_report, make_report
+from squeezedet_ros.named_values import read_thresholds
+from squeezedet_ros.tracking import KEPT_FOR_S
 
 
 def report_drive(
@@ -56,6 +58,7 @@ def report_drive(
         'topic': record.topic,
         'scored': len(truths),
         'plot_prob_thresh': selection.plot_prob_thresh,
+        'class_thresh': read_thresholds('class_thresh', selection.class_thresh),
         **told,
         'picked': [
             {
@@ -76,6 +79,11 @@ def _stamp_warnings(stamps: dict[str, Any]) -> Iterator[str]:
         yield f'{stamps["backwards"]} stamps are earlier than the one before'
     if stamps['repeated']:
         yield f'{stamps["repeated"]} images have the stamp of another one'
+    if stamps['rate_hz'] is not None and stamps['rate_hz'] * KEPT_FOR_S < 1:
+        yield (
+            f'frames are more than {KEPT_FOR_S:g} s apart, and no object is followed so long: how '
+            'often one vanished is not known'
+        )
 
 
 def format_drive_report(report: dict[str, Any]) -> str:
@@ -116,7 +124,11 @@ def _class_lines(report: dict[str, Any]) -> Iterator[str]:
     drive = report['drive']
     columns = ('seen', 'a frame', 'in frames', 'score p10', 'p50', 'p90', 'gone 1', 'gone 2')
     yield ''
-    yield f'score >= {drive["plot_prob_thresh"]:g}; gone: not seen for so many frames, then again'
+    least = ''.join(f', {name} {value:g}' for name, value in drive['class_thresh'].items())
+    yield (
+        f'score >= {drive["plot_prob_thresh"]:g}{least}; gone: not seen for so many frames, then '
+        'again'
+    )
     yield f'{"":<14}' + ''.join(f'{name:>10}' for name in columns)
     for name, row in drive['detections'].items():
         scores = ''.join(_cell(value) for value in row['score'].values())

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from squeezedet_ros.evaluation.average_precision import SAMPLE_POINTS
-from squeezedet_ros.evaluation.drive_gaps import find_gaps
+from squeezedet_ros.evaluation.drive_gaps import find_gaps, gap_factor_of
 from squeezedet_ros.evaluation.drive_pictures import Picture
 from squeezedet_ros.evaluation.drive_record import DriveRecord
 from squeezedet_ros.evaluation.drive_tables import time_tables
@@ -80,7 +80,7 @@ def curves(record: DriveRecord, data: dict[str, Any]) -> str:
 
 def timeline(record: DriveRecord, report: dict[str, Any]) -> str:
     """Return the places of the charts over time, and the tables below them."""
-    outcomes = list(dict.fromkeys(gap.outcome for gap in find_gaps(record)))
+    outcomes = list(dict.fromkeys(gap.outcome for gap in find_gaps(record, gap_factor_of(report))))
     key = ''.join(
         f'<li><span class="swatch" data-outcome="{escape(name)}"></span>{escape(name)}</li>'
         for name in outcomes

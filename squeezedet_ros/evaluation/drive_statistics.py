@@ -144,6 +144,7 @@ def _stamps(stamps: NDArray[np.int64], gap_factor: float) -> dict[str, Any]:
         'first_ns': int(stamps[0]),
         'last_ns': int(stamps[-1]),
         'seconds': float(stamps.max() - stamps.min()) / NANOSECONDS,
+        'gap_factor': gap_factor,
         'rate_hz': NANOSECONDS / usual if usual else None,
         'backwards': int((steps < 0).sum()),
         'repeated': len(stamps) - len(np.unique(stamps)),

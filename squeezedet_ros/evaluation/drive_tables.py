@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from squeezedet_ros.evaluation.drive_gaps import find_gaps, frame_times
+from squeezedet_ros.evaluation.drive_gaps import find_gaps, frame_times, gap_factor_of
 from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
 from squeezedet_ros.evaluation.html_parts import Cell, facts, flat, folded, note, section, table
 from squeezedet_ros.evaluation.kitti_matching import ALL, DIFFICULTIES
@@ -194,12 +194,15 @@ def time_tables(record: DriveRecord, report: dict[str, Any]) -> str:
     if 'detections' in drive:
         parts.append(_class_table(drive))
     columns: tuple[str, ...] = ('outcome', 'from (s)', 'to (s)', 'frames')
-    parts.append(_folded_table('gaps', columns, list(_gap_rows(record))))
+    gaps = list(_gap_rows(record, gap_factor_of(report)))
+    parts.append(_folded_table('gaps', columns, gaps, len(gaps)))
     events = [
         (event['frame'] + 1, event['class'], event['frames']) for event in drive.get('flicker', ())
     ]
     columns = ('frame', 'class', 'frames without it')
-    parts.append(_folded_table('objects that vanished for a frame or two', columns, events))
+    vanished = sum(sum(row['vanished'].values()) for row in drive.get('detections', {}).values())
+    name = 'objects that vanished for a frame or two'
+    parts.append(_folded_table(name, columns, events, vanished))
     return '\n'.join(filter(None, parts))
 
 
@@ -222,15 +225,18 @@ def _class_table(drive: dict[str, Any]) -> str:
     return table(caption, (*columns, *(f'gone {frames}' for frames in gone)), rows)
 
 
-def _folded_table(name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+def _folded_table(
+    name: str, columns: Sequence[str], rows: Sequence[Sequence[Cell]], count: int
+) -> str:
+    """Return a table of the first of ``count`` rows."""
     if not rows:
         return ''
-    title = f'{len(rows)} {name}'
+    title = f'{count} {name}'
     return folded(title, table(f'The first {_MOST_ROWS} at most', columns, rows[:_MOST_ROWS]))
 
 
-def _gap_rows(record: DriveRecord) -> Iterator[tuple[Cell, ...]]:
-    for gap in find_gaps(record):
+def _gap_rows(record: DriveRecord, gap_factor: float) -> Iterator[tuple[Cell, ...]]:
+    for gap in find_gaps(record, gap_factor):
         yield gap.outcome, max(gap.start, 0.0), gap.end, gap.frames
 
 

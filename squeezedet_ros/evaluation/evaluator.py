@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from squeezedet_ros.config import SelectionConfig
 from squeezedet_ros.data.frames import LabelledFrame, read_image, read_image_size
 from squeezedet_ros.data.ground_truth import GroundTruth
 from squeezedet_ros.detections import Detections
-from squeezedet_ros.detector import Detector
+from squeezedet_ros.detector import Detector, StageSeconds
 from squeezedet_ros.evaluation.average_precision import DEFAULT_MIN_OVERLAP
 from squeezedet_ros.evaluation.drive_record import DriveRecord, FrameRecord
 from squeezedet_ros.named_values import read_thresholds
 from squeezedet_ros.postprocessing import drop_improbable, make_selector
+from squeezedet_ros.preprocessing import Image
 from squeezedet_ros.settings import check_settings, setting
 from tqdm import tqdm
 
@@ -77,12 +79,46 @@ def published(
     return [drop_improbable(found, thresholds) for found in detections]
 
 
+def detect_as_published(
+    detector: Detector, images: Sequence[Image], selection: SelectionConfig
+) -> tuple[list[Detections], StageSeconds]:
+    """
+    Return an evaluation's detections of some images, among them all that would be published.
+
+    Where classes have thresholds of their own, what is below them takes no place of the top N that
+    is published, but it does of the evaluation's: then both are selected, and joined.
+
+    :param detector: with the selection of :func:`evaluation_selection`.
+    :param selection: what would be published.
+    """
+    if not any(selection.class_thresh):
+        return detector.detect_timed(images)
+    (wide, seconds), (shown, _) = detector.detect_each(images, [detector.selection, selection])
+    thresholds = make_selector(selection, detector.model.classes).thresholds
+    return [_joined(*pair, thresholds) for pair in zip(wide, shown, strict=True)], seconds
+
+
+def _joined(wide: Detections, shown: Detections, thresholds: NDArray[np.float32]) -> Detections:
+    below = wide.select(wide.scores < thresholds[wide.labels])
+    both = Detections(
+        np.concatenate([shown.boxes, below.boxes]),
+        np.concatenate([shown.scores, below.scores]),
+        np.concatenate([shown.labels, below.labels]),
+    )
+    return both.select(np.argsort(-both.scores, kind='stable'))
+
+
 def detect_frames(
-    detector: Detector, frames: Sequence[LabelledFrame], batch_size: int
+    detector: Detector,
+    frames: Sequence[LabelledFrame],
+    batch_size: int,
+    selection: SelectionConfig,
 ) -> LabelledDetections:
     """
     Detect in every frame, with a progress bar where a person is watching.
 
+    :param detector: with the selection of :func:`evaluation_selection`.
+    :param selection: what would be published.
     :raises DatasetError: when an image or a label file cannot be read.
     """
     truths = [frame.read_truth() for frame in frames]
@@ -90,7 +126,7 @@ def detect_frames(
     with tqdm(total=len(frames), unit='image', disable=None) as progress:
         for start in range(0, len(frames), batch_size):
             images = [read_image(frame.image_path) for frame in frames[start:][:batch_size]]
-            detections += detector.detect(images)
+            detections += detect_as_published(detector, images, selection)[0]
             progress.update(len(images))
     return LabelledDetections(truths, detections)
 

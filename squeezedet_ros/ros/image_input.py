@@ -64,6 +64,8 @@ class ImageInput:
         self._has_heard = False
         self._refused = ''
         self._told = ''
+        self._published: dict[str, set[str]] | None = None
+        self._advice = ''
 
     @property
     def topic(self) -> str:
@@ -215,8 +217,11 @@ class ImageInput:
                 return ''
             sibling = str(self._node.resolve_topic_name(self._sibling))
             published = published_images(self._node, topic)
-            fix = advice(topic, sibling, self._transport, published)
-            return f'nobody publishes images on {topic}; {fix}'
+            if published != self._published:
+                # It compares names letter by letter, of each topic that has images.
+                self._advice = advice(topic, sibling, self._transport, published)
+                self._published = published
+            return f'nobody publishes images on {topic}; {self._advice}'
         deaf_to = unheard(offered, qos) if qos is not None else []
         if deaf_to and (silent_for > _ABSENT_AFTER_S or all(offer.node for offer in deaf_to)):
             names = ', '.join(sorted({offer.node or 'an unknown node' for offer in deaf_to}))

@@ -40,6 +40,7 @@ class OverlayPainter:
         self._node = node
         self._classes = classes
         self._queue: FrameQueue[_Drawing] = FrameQueue()
+        self._is_hurried = False
         self._thread = Thread(target=self._run, name='overlay', daemon=True)
         self._thread.start()
 
@@ -64,10 +65,15 @@ class OverlayPainter:
         if any(overlay.get_subscription_count() for overlay in overlays):
             self._queue.put(camera.name, _Drawing(camera, header, image, detections, zones))
 
-    def stop(self) -> None:
-        """End the thread once what it was given is drawn."""
+    def stop(self, patience: float | None = None) -> None:
+        """
+        End the thread once what it was given is drawn.
+
+        :param patience: seconds to wait for the drawing at hand; others are dropped then.
+        """
         left = self._queue.close()
-        self._thread.join()
+        self._is_hurried = patience is not None
+        self._thread.join(patience)
         self._draw(left)
 
     def _run(self) -> None:
@@ -76,6 +82,8 @@ class OverlayPainter:
 
     def _draw(self, drawings: Sequence[_Drawing]) -> None:
         for drawing in drawings:
+            if self._is_hurried:
+                return
             try:
                 self._draw_one(drawing)
             except PIXEL_FAILURES as error:

@@ -29,6 +29,8 @@ from vision_msgs.msg import Detection2D
 # What pixels and a forward pass are known to raise; a lost device is a RuntimeError.
 _FAILURES = (*PIXEL_FAILURES, PredictionError)
 _STOPPED = 'the node stopped first'
+# For the drawing at hand, however long the last batch took.
+_LEAST_PATIENCE_S = 0.3
 _DIED = 'the thread that looks at frames has died; its error is in the log'
 
 T = TypeVar('T')
@@ -117,9 +119,12 @@ class FrameWorker:
             frames are superseded too, and what is still found in them is dropped.
         """
         self._abandon(self._queue.close(), 'superseded', _STOPPED)
+        start = perf_counter()
         wait([self._ended], patience)
         self._abandon(self._let_go(), 'superseded', _STOPPED)
-        self._painter.stop()
+        if patience is not None:
+            patience = max(_LEAST_PATIENCE_S, patience - (perf_counter() - start))
+        self._painter.stop(patience)
         if not self._ended.done():
             return False
         error = self._ended.exception()

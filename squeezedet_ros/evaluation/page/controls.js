@@ -34,7 +34,7 @@ function readAddress() {
   const common = number('thresh');
   chosen = {
     common: common ?? drive.thresholds.common,
-    own: common === undefined ? {...drive.thresholds.own} : {},
+    own: bare(common === undefined ? drive.thresholds.own : {}),
     leftOut: new Set(drive.thresholds.left_out),
     withDropped: wanted.get('dropped') === 'missed',
   };
@@ -66,7 +66,7 @@ function makeControls(changed) {
     showControls();
     changed();
   });
-  listen($('common'), input => Object.assign(chosen, {common: Number(input.value), own: {}}));
+  listen($('common'), input => Object.assign(chosen, {common: Number(input.value), own: bare({})}));
   if ($('dropped')) listen($('dropped'), input => { chosen.withDropped = input.checked; });
   drive.classes.forEach((name, label) => {
     const box = element('input', {type: 'checkbox', id: `shown-${label}`});

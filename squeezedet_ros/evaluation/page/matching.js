@@ -17,6 +17,9 @@ function openDrive(data) {
   };
 }
 
+/** Return a copy that has no names but its own: a class may be called as a method is. */
+const bare = values => Object.assign(Object.create(null), values);
+
 /**
  * Return the least score by label, the last for labels beyond the classes; single precision, as
  * the scores are, so that a score equal to the threshold is published.
