@@ -65,7 +65,7 @@ def test_shapes_are_in_network_pixels(tmp_path):
     cv2.imwrite(str(image), np.zeros((100, 200, 3), np.uint8))
     frames = [KittiFrame('a', image, labels)]
     model = ModelConfig(input_size=(200, 800))
-    found = network_shapes(frames, ('car',), {'Van': 'car'}, model)
+    found = network_shapes(frames, ('car',), {'van': 'car'}, model)
     np.testing.assert_allclose(found, [[80, 20]])
     assert network_shapes(frames, ('boat',), {}, model).shape == (0, 2)
 
@@ -96,7 +96,7 @@ def test_street_shapes_fit_the_street():
     """They give up some overlap with cars, the most frequent, for pedestrians and cyclists."""
     frames = list_frames(STREET, 'train')
     model = ModelConfig(fit='adaptive')
-    shapes = network_shapes(frames, model.classes, {'Van': 'car', 'Truck': 'car'}, model)
+    shapes = network_shapes(frames, model.classes, {'van': 'car', 'truck': 'car'}, model)
     overlaps = [
         mean_best_overlap(shapes, np.array(anchors))
         for anchors in (KITTI_ANCHOR_SHAPES, STREET_ANCHOR_SHAPES, cluster_shapes(shapes, 9))

@@ -289,6 +289,7 @@ def test_a_type_that_nobody_knows_is_left_alone(tmp_path, weights):
         (('--sweep', '--sweep-top-n', '0'), 'top_n must be in [1, 1000], got 0'),
         (('--weights', '/none/such.safetensors'), 'is no file'),
         (('--class-thresh', 'cat=0.5'), 'class_thresh'),
+        (('--aliases', 'Lorry=horse'), "a class of car, pedestrian, cyclist, got 'lorry=horse'"),
     ],
 )
 def test_what_the_user_can_mend_is_said_in_one_line(bag, weights, capsys, options, message):

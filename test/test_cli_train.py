@@ -70,6 +70,7 @@ def test_train_evaluate_and_go_on(data, small, tmp_path, capsys):
         (('--device', 'cuda:99'), 'cuda:99 was asked for'),
         (('--epochs', '-1'), 'epochs must be in'),
         (('--frozen', 'fire99'), "got 'fire99'"),
+        (('--validation-split', 'vall'), "no folder of --data has the split 'vall'"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(data, tmp_path, capsys, more, reason):
@@ -256,3 +257,21 @@ def test_a_batch_that_cannot_be_divided(data, small, tmp_path):
     _, errors = process.communicate(timeout=200)
     assert process.returncode != 0
     assert 'batch_size must be a multiple of the 2 processes, got 3' in errors.decode()
+
+
+def test_without_a_validation_split_nothing_is_evaluated(data, small, tmp_path, capsys):
+    arguments = ('--weights', small, '--epochs', '1', '--validation-split', 'none')
+    assert train(data, tmp_path / 'out', *arguments) == 0
+    assert '2 images to train on, 0 to evaluate on' in capsys.readouterr().out
+    assert not [entry for entry in read_log(tmp_path / 'out') if 'score' in entry]
+
+
+def test_a_layer_that_features_do_not_fill_is_trained(data, tmp_path):
+    kernel = np.random.default_rng(0).normal(size=(16, 64, 1, 1)).astype(np.float32)
+    np.savez(tmp_path / 'features.npz', **{'fire2.squeeze1x1.weight': kernel})
+    out = tmp_path / 'out'
+    options = ('--features', str(tmp_path / 'features.npz'), '--epochs', '1')
+    assert train(data, out, *options, '--validation-split', 'none') == 0
+    trained = load_checkpoint(out / 'final.safetensors').conv1.weight
+    begun = initial_network('squeezedet', TrainingConfig(window=(64, 96))).conv1.weight
+    assert not torch.equal(trained, begun)

@@ -106,7 +106,7 @@ def test_truth_of_a_bag(tmp_path):
 def test_aliases_name_the_truth(tmp_path):
     told = truth(('Truck', *BOX), ('Dog', *AWAY))
     path = write_bag(tmp_path / 'bag', [(5, car(0.9), told)])
-    side = with_bag_truth(load_evaluated(path).record, path, {'Truck': 'car'})
+    side = with_bag_truth(load_evaluated(path).record, path, {'truck': 'car'})
     assert side.frames[0].truth.names == ('car', 'Dog')
 
 

@@ -38,7 +38,7 @@ def test_names_become_classes_or_regions():
         np.zeros(6, np.float32),
         np.zeros(6, np.int64),
     )
-    objects = objects_of(truth, CLASSES, {'Van': 'car'})
+    objects = objects_of(truth, CLASSES, {'van': 'car'})
     assert objects.classes.tolist() == [0, 0, 2]
     assert objects.boxes.tolist() == [[0, 0, 10, 10]] * 3
     assert len(objects.ignored) == 2  # DontCare and Tram; the last Car has no width.

@@ -167,7 +167,7 @@ def truth(*names):
 
 def test_truth_is_added_and_its_matching_told():
     told = DriveTruth('labels', 'stamp', {1: truth('Van', 'Tree'), 5: truth()}, faults=('bad',))
-    record = add_truth(make_record(1, 2), told, {'Van': 'car'}, 0.0)
+    record = add_truth(make_record(1, 2), told, {'van': 'car'}, 0.0)
     assert [frame.truth and frame.truth.names for frame in record.frames] == [
         ('car', 'Tree'),
         None,

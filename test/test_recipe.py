@@ -17,7 +17,7 @@ def test_modern_has_its_own():
 
 def test_pairs():
     training = TrainingConfig(aliases=('Van=car',), source_weights=('=1', 'night_=2.5'))
-    assert training.alias_map() == {'Van': 'car'}
+    assert training.alias_map() == {'van': 'car'}
     assert training.weight_map() == {'': 1.0, 'night_': 2.5}
 
 

@@ -17,7 +17,7 @@ from squeezedet_ros.cli.info import (
 )
 from squeezedet_ros.cli.options import add_config, read_config
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
-from squeezedet_ros.data.class_names import with_class_names
+from squeezedet_ros.data.class_names import check_aliases, with_class_names
 from squeezedet_ros.data.frames import LabelledFrame, list_frames
 from squeezedet_ros.data.kitti_results import load_results, save_results
 from squeezedet_ros.detector import Detector
@@ -109,7 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
         labelled, classes, settings = _read(arguments, frames)
     else:
         labelled, classes, settings = _detect(arguments, frames, config, selection)
-    aliases = TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
+    aliases = _aliases(arguments, classes)
     named = [with_class_names(truth, classes, aliases) for truth in labelled.truths]
     labelled = labelled._replace(truths=named)
     report = make_report(*labelled, classes, config.min_overlap, selection)
@@ -134,6 +134,12 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _aliases(arguments: argparse.Namespace, classes: Sequence[str]) -> dict[str, str]:
+    aliases = TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
+    check_aliases(aliases, classes)
+    return aliases
+
+
 def _detect(
     arguments: argparse.Namespace,
     frames: Sequence[LabelledFrame],
@@ -142,6 +148,7 @@ def _detect(
 ) -> _Evaluated:
     engine = read_config(arguments, EngineConfig)
     checkpoint = describe_checkpoint(resolve_weights(arguments.weights))
+    _aliases(arguments, checkpoint['config']['classes'])
     detector = Detector.from_checkpoint(
         Path(checkpoint['weights']), evaluation_selection(selection, config), engine
     )

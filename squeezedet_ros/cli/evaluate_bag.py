@@ -30,6 +30,7 @@ from squeezedet_ros.cli.processes import signals_as_interrupt
 from squeezedet_ros.config import EngineConfig, SelectionConfig
 from squeezedet_ros.data.bag import Bag
 from squeezedet_ros.data.bag_writer import STORAGES
+from squeezedet_ros.data.class_names import check_aliases
 from squeezedet_ros.data.drive_truth import check_count, DriveTruth, find_truth
 from squeezedet_ros.data.interfaces import COMPRESSED_IMAGE
 from squeezedet_ros.data.salvage import open_bag
@@ -150,7 +151,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     configs = _read_configs(arguments)
     _check_outputs(arguments)
-    aliases = TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
+    aliases = _aliases(arguments)
     with open_bag(arguments.bag) as bag:
         topic = bag.find_image_topic(arguments.topic)
         truth = find_truth(bag, topic, arguments.truth)
@@ -163,7 +164,10 @@ def _run(arguments: argparse.Namespace) -> int:
             record = add_truth(record, truth, aliases, configs.drive.truth_tolerance)
         report = _evaluate(record, configs)
         if arguments.sweep:
-            report['sweep'] = _sweep(arguments, bag, record, configs)
+            if any(frame.detections is not None for frame in record.frames):
+                report['sweep'] = _sweep(arguments, bag, record, configs)
+            else:
+                report['drive']['warnings'].append('no frame was looked at, so none for the sweep')
         _tell(arguments, record, report)
         if arguments.out_bag:
             write_drive_bag(
@@ -221,9 +225,20 @@ def _read_configs(arguments: argparse.Namespace) -> _Configs:
     )
 
 
+def _checkpoint(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what the weights are, once it is known that the truth can be scored by them."""
+    checkpoint = describe_checkpoint(resolve_weights(arguments.weights))
+    check_aliases(_aliases(arguments), checkpoint['config']['classes'])
+    return checkpoint
+
+
+def _aliases(arguments: argparse.Namespace) -> dict[str, str]:
+    return TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
+
+
 def _watch(arguments: argparse.Namespace, bag: Bag, topic: str, configs: _Configs) -> DriveRecord:
     """Return what the detector alone, without a node, makes of every frame."""
-    checkpoint = describe_checkpoint(resolve_weights(arguments.weights))
+    checkpoint = _checkpoint(arguments)
     selection = evaluation_selection(configs.selection, configs.evaluation)
     detector = _make_detector(arguments, selection)
     watched = watch_drive(detector, bag, topic, configs.evaluation.batch_size, configs.selection)
@@ -247,7 +262,7 @@ def _watch_node(
 ) -> DriveRecord:
     """Return what the node makes of the bag that is played into it."""
     config = read_config(arguments, ThroughNodeConfig)
-    checkpoint = describe_checkpoint(resolve_weights(arguments.weights))
+    checkpoint = _checkpoint(arguments)
     selection = evaluation_selection(configs.selection, configs.evaluation)
     parameters = node_parameters(
         selection,

@@ -46,6 +46,7 @@ from squeezedet_ros.visualization import contact_sheet, draw_detections, draw_tr
 import torch
 
 _PICTURED = 8
+_VALIDATION, _NO_SPLIT = 'val', 'none'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--split', default='train', help='split to train on, in every folder')
     parser.add_argument(
-        '--validation-split', default='val', help='split to evaluate on, where a folder has it'
+        '--validation-split',
+        help=f'split to evaluate on, none for none; {_VALIDATION} where a folder has it unless '
+        'given',
     )
     parser.add_argument('--out', type=Path, required=True, help='folder of the training')
     parser.add_argument('--features', type=Path, help='.npz of ImageNet SqueezeNet features')
@@ -234,12 +237,20 @@ def _fit(trainer: Trainer) -> SqueezeDet:
 
 
 def _validation_frames(arguments: argparse.Namespace, strict: bool) -> list[LabelledFrame]:
+    wanted, split = arguments.validation_split, arguments.validation_split or _VALIDATION
+    if wanted == _NO_SPLIT:
+        return []
     listed = [
         frame
         for directory in arguments.data
-        if has_split(directory, arguments.validation_split)
-        for frame in list_frames(directory, arguments.validation_split)
+        if has_split(directory, split)
+        for frame in list_frames(directory, split)
     ]
+    if wanted and not listed:
+        raise DatasetError(
+            f'no folder of --data has the split {split!r} to evaluate on; {_NO_SPLIT} trains '
+            'without an evaluation'
+        )
     # An evaluation reads all of it and cannot take another image in place of a damaged one.
     scan = scan_frames(listed, strict=strict, read=read_image)
     _print_damaged(scan)

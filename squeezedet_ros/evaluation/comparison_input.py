@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from squeezedet_ros.data.class_names import with_class_names
+from squeezedet_ros.data.class_names import check_aliases, with_class_names
 from squeezedet_ros.errors import DatasetError
 from squeezedet_ros.evaluation.drive_record import (
     DriveRecord,
@@ -155,12 +155,14 @@ def with_bag_truth(
     """
     Return a record with what a bag says is truly in its frames, by exact stamp.
 
-    :param aliases: class by label, of labels that count as a class of another name.
+    :param aliases: class by label in lower case, of labels that count as a class of another name.
     :param topic: of the truth; None for the only ``*/ground_truth`` there is.
+    :raises ConfigError: when an alias names a class that the record does not have.
     :raises DatasetError: when the bag cannot be read, or truth and record share no stamp.
     """
     from squeezedet_ros.data.bag import BagReader
 
+    check_aliases(aliases, record.classes)
     with BagReader(bag_path) as bag:
         known = sorted(name for name in bag.topics if name.endswith('ground_truth'))
         if topic is None and len(known) != 1:

@@ -98,8 +98,9 @@ class TrainingConfig:
         _ = self.alias_map(), self.weight_map()
 
     def alias_map(self) -> dict[str, str]:
-        """Return the class that each aliased label is trained as."""
-        return dict(_split(item, 'aliases') for item in self.aliases)
+        """Return the class that each aliased label, in lower case, is trained as."""
+        pairs = [_split(item, 'aliases') for item in self.aliases]
+        return {label.lower(): name for label, name in pairs}
 
     def loss_weights(self) -> LossWeights:
         """Return the coefficients of the recipe: the reference's own for paper."""
