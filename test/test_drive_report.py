@@ -118,3 +118,19 @@ def test_a_drive_of_which_nothing_was_looked_at():
     assert told['drive']['picked'] == []
     assert told['drive']['detections']['car']['per_frame'] is None
     assert '(2 stale), 0 with truth' in format_drive_report(told)
+
+
+def test_where_no_object_can_be_followed_it_is_told():
+    """At 0.9 Hz, beyond the second for which the tracker keeps an object, but not at 1 Hz."""
+    slow, usual = (
+        report(*(frame(steps * place, seen(0.9), truth=None) for place in range(4)))
+        for steps in (11, 10)
+    )
+    (warning,) = slow['drive']['warnings']
+    assert warning.startswith('frames are more than 1 s apart')
+    assert usual['drive']['warnings'] == []
+
+
+def test_thresholds_of_classes_stand_above_their_counts():
+    text = format_drive_report(report(*through_node(), class_thresh=('car=0.75',)))
+    assert 'score >= 0.4, car 0.75; gone:' in text

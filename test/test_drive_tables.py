@@ -98,3 +98,21 @@ def test_gaps_are_told_in_seconds():
     assert '1 gaps' in time_tables(record, {})
     row = '<th scope="row">superseded</th><td>0.250</td><td>0.450</td><td>2</td>'
     assert row in time_tables(record, {})
+
+
+def test_all_that_vanished_is_counted_and_the_first_are_listed():
+    drive_report = {
+        'detections': {
+            name: {
+                'count': 9,
+                'per_frame': 0.5,
+                'frames': 5,
+                'score': {'p10': 0.5, 'p50': 0.6, 'p90': 0.7},
+                'vanished': {'1': gone, '2': 50},
+            }
+            for name, gone in (('car', 150), ('cyclist', 49))
+        },
+        'flicker': [{'frame': place, 'class': 'car', 'frames': 1} for place in range(200)],
+    }
+    text = time_tables(drive(frame(0, found())), {'drive': drive_report})
+    assert '299 objects that vanished for a frame or two' in text
