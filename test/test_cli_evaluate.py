@@ -199,6 +199,7 @@ def test_pictures_need_matplotlib(data, weights, tmp_path, capsys, monkeypatch):
         (('--min-overlap', '2'), 'min_overlap must be in [0, 1], got 2.0'),
         (('--top-n', '0'), 'top_n must be in [1, 1000], got 0'),
         (('--device', 'tpu'), "got 'tpu'"),
+        (('--aliases', 'Van=horse'), "a class of car, pedestrian, cyclist, got 'van=horse'"),
     ],
 )
 def test_what_the_user_can_mend_is_said_in_one_line(data, weights, capsys, options, message):

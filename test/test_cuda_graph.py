@@ -10,6 +10,7 @@ import pytest
 from squeezedet_ros.checkpoint import load_checkpoint, resolve_weights
 from squeezedet_ros.config import EngineConfig, SelectionConfig
 from squeezedet_ros.detector import Detector
+from squeezedet_ros.device_selection import read_table, selection_settings
 from squeezedet_ros.engines.choice import choose_engine
 from squeezedet_ros.engines.cuda_graph import RecordedPass
 from squeezedet_ros.engines.engine import Engine
@@ -69,8 +70,11 @@ class Replaying(Engine):
         return self.taken.is_finite()
 
     def detections(self, _, size, placements, selector):
+        settings = torch.from_numpy(selection_settings(selector, placements))
+        top_n, exp_thresh = selector.config.top_n, self.model.exp_thresh
         anchors = self._anchors_for(size)
-        return self.taken.detections(anchors, placements, selector, self.model.exp_thresh)
+        table = self.taken.selection_table(anchors, settings, top_n, exp_thresh)
+        return read_table(table.numpy(), selector.config.nms_variant)
 
 
 @pytest.fixture(scope='module')

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from squeezedet_ros.cli.info import add_json_option, write_json
-from squeezedet_ros.cli.options import add_config, read_config
+from squeezedet_ros.cli.options import add_config, read_aliases, read_config
 from squeezedet_ros.data.image_lookup import images_by_name, images_by_stamp
 from squeezedet_ros.errors import ConfigError
 from squeezedet_ros.evaluation.ap_change import ComparisonConfig
@@ -27,7 +27,6 @@ from squeezedet_ros.evaluation.comparison_report import format_comparison
 from squeezedet_ros.evaluation.curves import require_matplotlib
 from squeezedet_ros.evaluation.frame_changes import FrameChange
 from squeezedet_ros.evaluation.pairing import Paired
-from squeezedet_ros.training.recipe import TrainingConfig
 from squeezedet_ros.visualization import Image
 
 _REGRESSION = 1
@@ -107,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _with_truth(side: Evaluated, arguments: argparse.Namespace) -> Evaluated:
     if side.record is None:
         raise ConfigError(f'--truth is for records and bags of detections, got {side.path}')
-    aliases = TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
+    aliases = read_aliases(arguments)
     record = with_bag_truth(side.record, arguments.truth, aliases, arguments.truth_topic)
     return side._replace(record=record)
 

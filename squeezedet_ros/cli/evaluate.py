@@ -15,7 +15,7 @@ from squeezedet_ros.cli.info import (
     describe_checkpoint,
     write_json,
 )
-from squeezedet_ros.cli.options import add_config, read_config
+from squeezedet_ros.cli.options import add_config, read_aliases, read_config
 from squeezedet_ros.config import EngineConfig, ModelConfig, SelectionConfig
 from squeezedet_ros.data.class_names import check_aliases, with_class_names
 from squeezedet_ros.data.frames import LabelledFrame, list_frames
@@ -33,7 +33,6 @@ from squeezedet_ros.evaluation.evaluator import (
 )
 from squeezedet_ros.evaluation.pictures import save_pictures
 from squeezedet_ros.evaluation.report import format_report, make_report
-from squeezedet_ros.training.recipe import TrainingConfig
 
 
 class _Evaluated(NamedTuple):
@@ -109,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         labelled, classes, settings = _read(arguments, frames)
     else:
         labelled, classes, settings = _detect(arguments, frames, config, selection)
-    aliases = _aliases(arguments, classes)
+    aliases = read_aliases(arguments)
     named = [with_class_names(truth, classes, aliases) for truth in labelled.truths]
     labelled = labelled._replace(truths=named)
     report = make_report(*labelled, classes, config.min_overlap, selection)
@@ -134,12 +133,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _aliases(arguments: argparse.Namespace, classes: Sequence[str]) -> dict[str, str]:
-    aliases = TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
-    check_aliases(aliases, classes)
-    return aliases
-
-
 def _detect(
     arguments: argparse.Namespace,
     frames: Sequence[LabelledFrame],
@@ -148,7 +141,7 @@ def _detect(
 ) -> _Evaluated:
     engine = read_config(arguments, EngineConfig)
     checkpoint = describe_checkpoint(resolve_weights(arguments.weights))
-    _aliases(arguments, checkpoint['config']['classes'])
+    check_aliases(read_aliases(arguments), checkpoint['config']['classes'])
     detector = Detector.from_checkpoint(
         Path(checkpoint['weights']), evaluation_selection(selection, config), engine
     )
@@ -170,6 +163,7 @@ def _read(arguments: argparse.Namespace, frames: Sequence[LabelledFrame]) -> _Ev
             )
     # KITTI's own evaluator knows these three, too.
     classes = ModelConfig().classes
+    check_aliases(read_aliases(arguments), classes)
     labelled = LabelledDetections(
         [frame.read_truth() for frame in frames],
         load_results(arguments.results, frames, classes),

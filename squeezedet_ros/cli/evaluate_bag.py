@@ -24,7 +24,7 @@ from squeezedet_ros.cli.info import (
     describe_checkpoint,
     write_json,
 )
-from squeezedet_ros.cli.options import add_config, read_config
+from squeezedet_ros.cli.options import add_config, read_aliases, read_config
 from squeezedet_ros.cli.play_bag import INTERRUPTED
 from squeezedet_ros.cli.processes import signals_as_interrupt
 from squeezedet_ros.config import EngineConfig, SelectionConfig
@@ -57,7 +57,6 @@ from squeezedet_ros.evaluation.sweep import (
     SweepConfig,
 )
 from squeezedet_ros.named_values import read_thresholds
-from squeezedet_ros.training.recipe import TrainingConfig
 
 _PACKAGES = ('squeezedet_ros', 'torch', 'numpy', 'opencv-python-headless', 'rosbags')
 
@@ -151,7 +150,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace) -> int:
     configs = _read_configs(arguments)
     _check_outputs(arguments)
-    aliases = _aliases(arguments)
+    aliases = read_aliases(arguments)
     with open_bag(arguments.bag) as bag:
         topic = bag.find_image_topic(arguments.topic)
         truth = find_truth(bag, topic, arguments.truth)
@@ -228,12 +227,8 @@ def _read_configs(arguments: argparse.Namespace) -> _Configs:
 def _checkpoint(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return what the weights are, once it is known that the truth can be scored by them."""
     checkpoint = describe_checkpoint(resolve_weights(arguments.weights))
-    check_aliases(_aliases(arguments), checkpoint['config']['classes'])
+    check_aliases(read_aliases(arguments), checkpoint['config']['classes'])
     return checkpoint
-
-
-def _aliases(arguments: argparse.Namespace) -> dict[str, str]:
-    return TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
 
 
 def _watch(arguments: argparse.Namespace, bag: Bag, topic: str, configs: _Configs) -> DriveRecord:

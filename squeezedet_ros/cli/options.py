@@ -6,6 +6,8 @@ import argparse
 from dataclasses import Field, fields
 from typing import Any, get_args, get_type_hints, TypeVar
 
+from squeezedet_ros.training.recipe import TrainingConfig
+
 Config = TypeVar('Config')
 
 
@@ -46,6 +48,15 @@ def read_config(arguments: argparse.Namespace, config: type[Config]) -> Config:
             for key, value in values.items()
         }
     )
+
+
+def read_aliases(arguments: argparse.Namespace) -> dict[str, str]:
+    """
+    Return the class by label, in lower case, that ``--aliases`` tells.
+
+    :raises ConfigError: for an entry of another form.
+    """
+    return TrainingConfig(aliases=tuple(arguments.aliases)).alias_map()
 
 
 def _bounds(item: Field[Any]) -> str:

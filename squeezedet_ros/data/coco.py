@@ -25,9 +25,9 @@ ANNOTATION_FILES = (
     'annotations/{split}.json',
     '{split}/_annotations.coco.json',
 )
+IMAGE_FOLDERS = ('{split}', 'images/{split}', 'images', '.')
 # Each with the words that name it.
 _Entries = list[tuple[str, dict[str, Any]]]
-IMAGE_FOLDERS = ('{split}', 'images/{split}', 'images', '.')
 
 
 class CocoBox(NamedTuple):

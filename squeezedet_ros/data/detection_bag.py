@@ -227,9 +227,11 @@ def published_beside(path: Path, bag: DetectionBag) -> dict[str, float]:
     :param bag: read of the path.
     :raises DatasetError: as :func:`read_detection_bag`.
     """
+    if bag.is_published:
+        return {}
     topic = bag.topic.removesuffix(_UNFILTERED) + _PUBLISHED
     with open_bag(path) as reader:
-        if bag.is_published or topic not in reader.topics:
+        if topic not in reader.topics:
             return {}
     shown = read_detection_bag(path, topic)
     least = dict.fromkeys(bag.classes, math.inf)

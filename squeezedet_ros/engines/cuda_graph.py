@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from squeezedet_ros.config import EngineConfig
-from squeezedet_ros.detections import Detections
-from squeezedet_ros.device_selection import read_table, selection_settings, selection_table
+from squeezedet_ros.device_selection import selection_table
 from squeezedet_ros.engines.engine import all_finite, Engine
 from squeezedet_ros.engines.torch_engine import (
     dtype_name,
@@ -18,8 +17,7 @@ from squeezedet_ros.engines.torch_engine import (
 )
 from squeezedet_ros.errors import DeviceError
 from squeezedet_ros.network import RawPrediction, SqueezeDet
-from squeezedet_ros.postprocessing import Selector
-from squeezedet_ros.preprocessing import normalize, Placement
+from squeezedet_ros.preprocessing import normalize
 import torch
 from torch import Tensor
 
@@ -107,27 +105,22 @@ class RecordedPass:
         """Wait for the forward pass, and return whether all it says is finite."""
         return bool(self._finite)
 
-    def detections(
-        self,
-        anchors: Tensor,
-        placements: Sequence[Placement],
-        selector: Selector,
-        exp_thresh: float,
-    ) -> list[Detections]:
+    def selection_table(
+        self, anchors: Tensor, settings: Tensor, top_n: int, exp_thresh: float
+    ) -> Tensor:
         """
-        Return the detections of each image, in its own pixels.
+        Return what :func:`.device_selection.selection_table` does, on the host.
 
         :param anchors: (A, 4) of the size of the images, on the device.
-        :param exp_thresh: the model's.
+        :param settings: on the host.
         """
-        settings = torch.from_numpy(selection_settings(selector, placements))
-        if self._top_n != selector.config.top_n:
-            self._record_selection(anchors, settings, selector.config.top_n, exp_thresh)
+        if self._top_n != top_n:
+            self._record_selection(anchors, settings, top_n, exp_thresh)
         self._settings.copy_(settings)
         self._select()
         if self.images.is_cuda:
             torch.cuda.current_stream().synchronize()
-        return read_table(self._table.numpy(), selector.config.nms_variant)
+        return self._table
 
     def _record_selection(
         self, anchors: Tensor, settings: Tensor, top_n: int, exp_thresh: float
@@ -207,16 +200,12 @@ class GraphEngine(Engine):
     def _is_finite(self, raw: RawPrediction) -> bool:
         return self._pass_of(raw).is_finite()
 
-    def _select_on_device(
-        self,
-        raw: RawPrediction,
-        anchors: Tensor,
-        placements: Sequence[Placement],
-        selector: Selector,
-    ) -> list[Detections]:
+    def _selection_table(
+        self, raw: RawPrediction, anchors: Tensor, settings: Tensor, top_n: int
+    ) -> Tensor:
         taken, exp_thresh = self._pass_of(raw), self.model.exp_thresh
         with torch.cuda.device(self.device):
-            return taken.detections(anchors, placements, selector, exp_thresh)
+            return taken.selection_table(anchors, settings, top_n, exp_thresh)
 
 
 class CudaGraphEngine(GraphEngine):

@@ -139,7 +139,9 @@ class Engine(ABC):
         """
         anchors = self._anchors_for(size)
         if self.device.type != 'cpu':
-            return self._select_on_device(raw, anchors, placements, selector)
+            settings = torch.from_numpy(selection_settings(selector, placements))
+            table = self._selection_table(raw, anchors, settings, selector.config.top_n)
+            return read_table(table.numpy(), selector.config.nms_variant)
         shortlists = shortlist_by_confidence(raw, anchors, selector.least_logit)
         candidates = [
             top_candidates(found, selector, self.model.exp_thresh) for found in shortlists
@@ -149,17 +151,12 @@ class Engine(ABC):
             for found, placement in zip(candidates, placements, strict=True)
         ]
 
-    def _select_on_device(
-        self,
-        raw: RawPrediction,
-        anchors: Tensor,
-        placements: Sequence[Placement],
-        selector: Selector,
-    ) -> list[Detections]:
-        config = selector.config
-        settings = torch.from_numpy(selection_settings(selector, placements)).to(self.device)
-        table = selection_table(raw, anchors, settings, config.top_n, self.model.exp_thresh)
-        return read_table(table.cpu().numpy(), config.nms_variant)
+    def _selection_table(
+        self, raw: RawPrediction, anchors: Tensor, settings: Tensor, top_n: int
+    ) -> Tensor:
+        """Return what :func:`selection_table` does, on the host; ``settings`` are there too."""
+        given, exp_thresh = settings.to(self.device), self.model.exp_thresh
+        return selection_table(raw, anchors, given, top_n, exp_thresh).cpu()
 
     def _anchors_for(self, size: tuple[int, int]) -> Tensor:
         if size not in self._anchors:
